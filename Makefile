@@ -1,0 +1,103 @@
+# Verbs of the project. Each sets itself up in .venv: slow once, fast afterwards.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+SOURCES := $(shell find src proto web cmake -type f \
+	-not -path '*/node_modules/*' -not -path '*/__pycache__/*' -not -name '*.so' -not -name '*_pb2*' -not -path 'web/dist/*' 2>/dev/null) \
+	CMakeLists.txt pyproject.toml README.md LICENSE
+
+.PHONY: help
+help: ## Show what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+# ---- set-up -----------------------------------------------------------------
+
+$(VENV)/.created:
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) was not found; install Python 3.11 or later, or run make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $$($(PYTHON) --version) is too old; OpenSQT needs Python 3.11 or later (make PYTHON=/path/to/python3.11)" >&2; exit 1; }
+	@echo "Creating $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --upgrade 'pip>=25.1'
+	@touch $@
+
+# The build tools stay in the environment, so that a second build reuses CMake's tree and takes seconds.
+$(VENV)/.build-tools: $(VENV)/.created pyproject.toml
+	@echo "Installing build tools"
+	@$(PIP) install $$($(BIN)/python -c 'import tomllib; print(*(f"\"{r}\"" for r in tomllib.load(open("pyproject.toml","rb"))["build-system"]["requires"]))' | xargs -n1 echo) ninja --group build
+	@touch $@
+
+$(VENV)/.wheel: $(VENV)/.build-tools $(SOURCES)
+	@echo "Building the wheel (kernels, messages, page)"
+	@rm -rf build/wheel && mkdir -p build/wheel
+	@PATH="$(abspath $(BIN)):$$PATH" $(PIP) wheel --no-build-isolation --no-deps --wheel-dir build/wheel .
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.wheel
+	@echo "Installing the wheel"
+	@wheel=$$(ls build/wheel/opensqt-*.whl) && $(PIP) install "$$wheel[all]" && $(PIP) install --force-reinstall --no-deps "$$wheel"
+	@touch $@
+
+$(VENV)/.test-tools: $(VENV)/.created pyproject.toml
+	@echo "Installing test tools"
+	@$(PIP) install --group test
+	@touch $@
+
+$(VENV)/.lint-tools: $(VENV)/.created pyproject.toml
+	@echo "Installing lint tools"
+	@$(PIP) install --group lint
+	@touch $@
+
+# ---- verbs ------------------------------------------------------------------
+
+.PHONY: run
+run: $(VENV)/.installed ## Build everything and run the demo: three services, paper venue, a grid on a page
+	@exec $(BIN)/opensqt demo $(ARGS)
+
+.PHONY: test
+test: $(VENV)/.installed $(VENV)/.test-tools ## Run every test against the installed wheel
+	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: test-unit
+test-unit: $(VENV)/.installed $(VENV)/.test-tools ## Run only the tests that take seconds
+	$(BIN)/python -m pytest -m 'not slow and not e2e' $(ARGS)
+
+.PHONY: lint
+lint: $(VENV)/.installed $(VENV)/.test-tools $(VENV)/.lint-tools ## Style, types and import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint src
+	cd build && $(abspath $(BIN))/mypy --config-file ../pyproject.toml
+	cd build && $(abspath $(BIN))/lint-imports --config ../pyproject.toml
+
+.PHONY: bench
+bench: $(VENV)/.installed $(VENV)/.test-tools ## Benchmarks with their in-run baselines, and the gates
+	$(BIN)/python -m pytest bench -o testpaths= -o timeout=600 $(ARGS)
+
+.PHONY: wheel
+wheel: $(VENV)/.build-tools ## Build the wheel and the sdist into dist/
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m build --no-isolation --outdir dist .
+
+.PHONY: format
+format: $(VENV)/.lint-tools ## Rewrite sources in the project's style
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Kernels and messages beside their sources, for an editor and a quick turn: PYTHONPATH=src. Never benchmark this.
+.PHONY: dev
+dev: $(VENV)/.build-tools ## Build kernels and messages in place for editing
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cmake --version >/dev/null 2>&1 || $(PIP) install cmake
+	@modules=$$($(BIN)/python -c 'import cython_cmake, pathlib; print(pathlib.Path(cython_cmake.__file__).parent / "cmake")') && \
+	PATH="$(abspath $(BIN)):$$PATH" cmake -S . -B build/dev -G Ninja -DOPENSQT_WEB=OFF -DCMAKE_MODULE_PATH="$$modules" \
+		-DPython_EXECUTABLE="$(abspath $(BIN))/python" -DCMAKE_INSTALL_PREFIX=src >/dev/null && \
+	PATH="$(abspath $(BIN)):$$PATH" cmake --build build/dev && cmake --install build/dev >/dev/null
+
+.PHONY: clean
+clean: ## Remove everything that was built
+	rm -rf build dist $(VENV) web/node_modules web/dist

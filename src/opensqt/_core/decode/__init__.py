@@ -1,0 +1,1 @@
+"""Message decoders, one module per venue: bytes straight to integers."""
