@@ -1,0 +1,600 @@
+"""Desired orders against live ones: the shortest list of actions, by slot identity.
+
+Both sets keep the rows of a side sorted by slot, so the difference is one merge walk. A live order that already is what
+its slot wants costs nothing and keeps its queue place. Only WORKING orders are acted on; one in flight (PENDING, UNKNOWN,
+CANCELLING) blocks its slot until its outcome is known, which is what keeps one order per slot and side.
+
+Limits are applied in two steps. First the desired rows are ranked (orders that reduce, then orders that open; nearest to
+the reference price first) and whatever exceeds the order budget or the room for opening lots is not wanted, so that its
+live order goes. Then each placement is admitted only if the limit holds with everything still open counted, orders about
+to be cancelled included; what must wait is counted as `deferred`. A placement at or through one of our own opposite
+orders is never sent; it is counted as `withheld`.
+"""
+
+from cython cimport final
+from libc.stdint cimport INT64_MAX, int64_t
+from libc.stdlib cimport free, qsort, realloc
+from libc.string cimport memmove, memset
+
+BUY, SELL = SIDE_BUY, SIDE_SELL
+WORKING, PENDING, UNKNOWN, CANCELLING = range(4)
+PLACE, CANCEL, AMEND = range(3)
+
+cdef enum:
+    K_PLACE = 0
+    K_CANCEL = 1
+    K_AMEND = 2
+    K_KEPT = 3
+    # Ranks: what lowers risk goes first. Orders kept by hysteresis only are listed last, to be shed if need be.
+    R_CANCEL_OPENING = 0
+    R_CANCEL_REDUCING = 1
+    R_REDUCE = 2
+    R_OPEN = 3
+    R_KEPT = 4
+
+UNLIMITED = INT64_MAX
+cdef int64_t MAX_MAGNITUDE = (<int64_t>1) << 58
+
+
+@final
+cdef class RowSet:
+    def __dealloc__(self):
+        free(self.rows)
+        free(self.handles)
+
+    cdef int reserve(self, int64_t room) except -1:
+        cdef void* larger
+        if room <= self.room:
+            return 0
+        room = max(room, 2 * self.room, 64)
+        larger = realloc(self.rows, <size_t>room * sizeof(Row))
+        if larger is NULL:
+            raise MemoryError
+        self.rows = <Row*>larger
+        larger = realloc(self.handles, <size_t>room * sizeof(int64_t))
+        if larger is NULL:
+            raise MemoryError
+        self.handles = <int64_t*>larger
+        self.room = room
+        return 0
+
+    cdef int64_t first_at(self, int64_t slot) noexcept nogil:
+        """Return the index of the first row whose slot is at least this one."""
+        cdef int64_t low = 0, high = self.count, middle
+        while low < high:
+            middle = (low + high) // 2
+            if self.rows[middle].slot < slot:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    cdef int insert(self, int64_t index, Row row, int64_t handle) except -1:
+        cdef size_t after = <size_t>(self.count - index)
+        self.reserve(self.count + 1)
+        memmove(self.rows + index + 1, self.rows + index, after * sizeof(Row))
+        memmove(self.handles + index + 1, self.handles + index, after * sizeof(int64_t))
+        self.rows[index] = row
+        self.handles[index] = handle
+        self.count += 1
+        return 0
+
+    cdef void remove(self, int64_t index) noexcept nogil:
+        cdef size_t after = <size_t>(self.count - index - 1)
+        memmove(self.rows + index, self.rows + index + 1, after * sizeof(Row))
+        memmove(self.handles + index, self.handles + index + 1, after * sizeof(int64_t))
+        self.count -= 1
+
+
+cdef int _check_order(int64_t side, int64_t price_ticks, int64_t lots) except -1:
+    if side != SIDE_BUY and side != SIDE_SELL:
+        raise ValueError(f"side was {side}: it must be BUY ({SIDE_BUY}) or SELL ({SIDE_SELL})")
+    if not 0 < price_ticks <= MAX_MAGNITUDE or not 0 < lots <= MAX_MAGNITUDE:
+        raise ValueError(f"price_ticks was {price_ticks} and lots {lots}: both must lie between 1 and {MAX_MAGNITUDE}")
+    return 0
+
+
+@final
+cdef class Desired:
+    def __cinit__(self):
+        self.buys = RowSet()
+        self.sells = RowSet()
+        self.clear()
+
+    def clear(self):
+        self.version += 1
+        self.buys.count = self.sells.count = 0
+        self.price2 = 0
+        self.keep_low[0] = self.keep_low[1] = 0
+        self.keep_high[0] = self.keep_high[1] = -1
+
+    def add(self, int64_t slot, int64_t side, int64_t price_ticks, int64_t lots, bint reduce_only=False,
+            bint keep_only=False):
+        cdef RowSet rows
+        cdef Row row
+        cdef int64_t index
+        _check_order(side, price_ticks, lots)
+        rows = self.sells if side else self.buys
+        index = rows.first_at(slot)
+        if index < rows.count and rows.rows[index].slot == slot:
+            raise ValueError(f"slot {slot} already wants a {'sell' if side else 'buy'}: one order per slot and side")
+        row.slot, row.price_ticks, row.lots = slot, price_ticks, lots
+        row.flags = (F_REDUCE_ONLY if reduce_only else 0) | (F_KEEP_ONLY if keep_only else 0)
+        rows.insert(index, row, 0)
+        self.version += 1
+
+    def keep(self, int64_t side, int64_t low_slot, int64_t high_slot):
+        if side != SIDE_BUY and side != SIDE_SELL:
+            raise ValueError(f"side was {side}: it must be BUY ({SIDE_BUY}) or SELL ({SIDE_SELL})")
+        self.version += 1
+        self.keep_low[side] = low_slot
+        self.keep_high[side] = high_slot
+
+    @property
+    def price2_ticks(self):
+        return self.price2
+
+    @price2_ticks.setter
+    def price2_ticks(self, int64_t value):
+        if not 0 <= value <= 2 * MAX_MAGNITUDE:
+            raise ValueError(f"price2_ticks was {value}: twice a price is between 0 and {2 * MAX_MAGNITUDE}")
+        self.price2 = value
+
+    def rows(self):
+        listed = []
+        cdef RowSet rows
+        cdef int64_t side, i
+        for side in range(2):
+            rows = self.sells if side else self.buys
+            for i in range(rows.count):
+                listed.append((
+                    rows.rows[i].slot, side, rows.rows[i].price_ticks, rows.rows[i].lots,
+                    bool(rows.rows[i].flags & F_REDUCE_ONLY), bool(rows.rows[i].flags & F_KEEP_ONLY),
+                ))
+        return listed
+
+    def __len__(self):
+        return self.buys.count + self.sells.count
+
+
+@final
+cdef class Live:
+    def __cinit__(self):
+        self.buys = RowSet()
+        self.sells = RowSet()
+        self.where = {}
+        self.best_known[0] = self.best_known[1] = True
+
+    def put(self, int64_t handle, int64_t slot, int64_t side, int64_t price_ticks, int64_t lots,
+            bint reduce_only=False, int64_t state=0):
+        cdef RowSet rows
+        cdef Row row
+        cdef int64_t index
+        _check_order(side, price_ticks, lots)
+        if not 0 <= state <= 3:
+            raise ValueError(f"state was {state}: it must be WORKING, PENDING, UNKNOWN or CANCELLING (0 to 3)")
+        if handle in self.where:
+            self.remove(handle)
+        rows = self.sells if side else self.buys
+        index = rows.first_at(slot)
+        while index < rows.count and rows.rows[index].slot == slot:
+            index += 1
+        row.slot, row.price_ticks, row.lots = slot, price_ticks, lots
+        row.flags = (F_REDUCE_ONLY if reduce_only else 0) | state << F_STATE_SHIFT
+        rows.insert(index, row, handle)
+        self.where[handle] = (side, slot)
+        if self.best_known[side]:
+            if self.best[side] == 0 or (price_ticks < self.best[side] if side else price_ticks > self.best[side]):
+                self.best[side] = price_ticks
+
+    cdef int64_t find(self, int64_t handle, int64_t* side) except -1:
+        cdef RowSet rows
+        cdef int64_t index, slot
+        place = self.where.get(handle)
+        if place is None:
+            raise KeyError(f"no live order has the handle {handle}: it ended already or was never put here")
+        side[0] = place[0]
+        slot = place[1]
+        rows = self.sells if side[0] else self.buys
+        index = rows.first_at(slot)
+        while rows.handles[index] != handle:
+            index += 1
+        return index
+
+    def remove(self, int64_t handle):
+        cdef int64_t side = 0
+        cdef int64_t index = self.find(handle, &side)
+        cdef RowSet rows = self.sells if side else self.buys
+        if rows.rows[index].price_ticks == self.best[side]:
+            self.best_known[side] = False
+        rows.remove(index)
+        del self.where[handle]
+
+    def set_state(self, int64_t handle, int64_t state):
+        cdef int64_t side = 0
+        cdef int64_t index = self.find(handle, &side)
+        cdef RowSet rows = self.sells if side else self.buys
+        if not 0 <= state <= 3:
+            raise ValueError(f"state was {state}: it must be WORKING, PENDING, UNKNOWN or CANCELLING (0 to 3)")
+        rows.rows[index].flags = (rows.rows[index].flags & ~F_STATE) | state << F_STATE_SHIFT
+
+    def set_remaining(self, int64_t handle, int64_t lots):
+        cdef int64_t side = 0
+        cdef int64_t index = self.find(handle, &side)
+        cdef RowSet rows = self.sells if side else self.buys
+        _check_order(side, rows.rows[index].price_ticks, lots)
+        rows.rows[index].lots = lots
+
+    def clear(self):
+        self.buys.count = self.sells.count = 0
+        self.where.clear()
+        self.best[0] = self.best[1] = 0
+        self.best_known[0] = self.best_known[1] = True
+
+    cdef int64_t best_ticks(self, int64_t side) noexcept:
+        cdef RowSet rows
+        cdef int64_t i, best = 0
+        if self.best_known[side]:
+            return self.best[side]
+        rows = self.sells if side else self.buys
+        for i in range(rows.count):
+            if best == 0 or (rows.rows[i].price_ticks < best if side else rows.rows[i].price_ticks > best):
+                best = rows.rows[i].price_ticks
+        self.best[side] = best
+        self.best_known[side] = True
+        return best
+
+    @property
+    def best_buy_ticks(self):
+        return self.best_ticks(SIDE_BUY)
+
+    @property
+    def best_sell_ticks(self):
+        return self.best_ticks(SIDE_SELL)
+
+    def rows(self):
+        listed = []
+        cdef RowSet rows
+        cdef int64_t side, i
+        for side in range(2):
+            rows = self.sells if side else self.buys
+            for i in range(rows.count):
+                listed.append((
+                    rows.handles[i], rows.rows[i].slot, side, rows.rows[i].price_ticks, rows.rows[i].lots,
+                    bool(rows.rows[i].flags & F_REDUCE_ONLY), rows.rows[i].flags >> F_STATE_SHIFT,
+                ))
+        return listed
+
+    def __contains__(self, handle):
+        return handle in self.where
+
+    def __len__(self):
+        return self.buys.count + self.sells.count
+
+
+@final
+cdef class Action:
+    cdef readonly int64_t kind, handle, slot, side, price_ticks, lots
+    cdef readonly bint reduce_only
+
+    def __repr__(self):
+        return (
+            f"Action({('PLACE', 'CANCEL', 'AMEND')[self.kind]}, handle={self.handle}, slot={self.slot}, "
+            f"{'SELL' if self.side else 'BUY'}, price_ticks={self.price_ticks}, lots={self.lots}, "
+            f"reduce_only={self.reduce_only})"
+        )
+
+
+cdef int _by_rank(const void* a, const void* b) noexcept nogil:
+    cdef const ActionRow* x = <const ActionRow*>a
+    cdef const ActionRow* y = <const ActionRow*>b
+    if x.rank != y.rank:
+        return -1 if x.rank < y.rank else 1
+    if x.distance2 != y.distance2:
+        return -1 if x.distance2 < y.distance2 else 1
+    if x.side != y.side:
+        return -1 if x.side < y.side else 1
+    if x.row.slot != y.row.slot:
+        return -1 if x.row.slot < y.row.slot else 1
+    return (x.handle > y.handle) - (x.handle < y.handle)
+
+
+cdef int _by_priority(const void* a, const void* b) noexcept nogil:
+    cdef const RankedRow* x = <const RankedRow*>a
+    cdef const RankedRow* y = <const RankedRow*>b
+    if x.rank != y.rank:
+        return -1 if x.rank < y.rank else 1
+    if x.distance2 != y.distance2:
+        return -1 if x.distance2 < y.distance2 else 1
+    if x.side != y.side:
+        return -1 if x.side < y.side else 1
+    return (x.index > y.index) - (x.index < y.index)
+
+
+cdef inline int64_t _distance2(int64_t price_ticks, int64_t price2) noexcept nogil:
+    cdef int64_t distance = 2 * price_ticks - price2
+    return distance if distance >= 0 else -distance
+
+
+@final
+cdef class Differ:
+    def __cinit__(self, int64_t max_open_orders=100, int64_t max_actions=INT64_MAX, bint allow_amend=False):
+        if max_open_orders < 0 or max_actions < 0:
+            raise ValueError(
+                f"max_open_orders was {max_open_orders} and max_actions {max_actions}: neither may be negative"
+            )
+        self.max_open_orders = max_open_orders
+        self.max_actions = max_actions
+        self.allow_amend = allow_amend
+
+    def __dealloc__(self):
+        free(self.actions)
+        free(self.ranked)
+        free(self.shed[0])
+        free(self.shed[1])
+
+    def run(self, Desired desired not None, Live live not None, int64_t buy_room_lots=INT64_MAX,
+            int64_t sell_room_lots=INT64_MAX):
+        cdef int64_t i
+        cdef Action action
+        cdef ActionRow* row
+        actions = []
+        self.compute_c(desired, live, buy_room_lots, sell_room_lots)
+        for i in range(self.count):
+            row = self.actions + i
+            action = Action.__new__(Action)
+            action.kind, action.handle, action.side = row.kind, row.handle, row.side
+            action.slot, action.price_ticks, action.lots = row.row.slot, row.row.price_ticks, row.row.lots
+            action.reduce_only = row.row.flags & F_REDUCE_ONLY
+            actions.append(action)
+        return actions
+
+    def compute(self, Desired desired not None, Live live not None, int64_t buy_room_lots=INT64_MAX,
+                int64_t sell_room_lots=INT64_MAX):
+        return self.compute_c(desired, live, buy_room_lots, sell_room_lots)
+
+    cdef int64_t compute_c(self, Desired desired, Live live, int64_t buy_room, int64_t sell_room) except -1:
+        cdef int64_t want = desired.buys.count + desired.sells.count
+        cdef int64_t have = live.buys.count + live.sells.count
+        cdef bint limited = want > self.max_open_orders or buy_room != INT64_MAX or sell_room != INT64_MAX
+        self.count = self.wanted = self.kept = self.withheld = self.deferred = 0
+        self.tight = want + have > self.max_open_orders
+        if limited:
+            self.shed_over_limits(desired, buy_room, sell_room)
+        else:
+            free(self.shed[0])
+            free(self.shed[1])
+            self.shed[0] = self.shed[1] = NULL
+        self.walk(SIDE_BUY, desired.buys, live.buys, desired)
+        self.walk(SIDE_SELL, desired.sells, live.sells, desired)
+        if self.count == 0:
+            return 0
+        if self.count > 1:
+            qsort(self.actions, <size_t>self.count, sizeof(ActionRow), _by_rank)
+        if self.kept:
+            self.shed_kept()
+        self.admit(live, buy_room, sell_room)
+        return self.count
+
+    cdef int push(self, int64_t rank, int64_t kind, int64_t side, int64_t handle, int64_t old_lots, Row row,
+                  int64_t price2) except -1:
+        cdef ActionRow* action
+        cdef void* larger
+        if self.count == self.room:
+            larger = realloc(self.actions, <size_t>(2 * self.room + 64) * sizeof(ActionRow))
+            if larger is NULL:
+                raise MemoryError
+            self.actions = <ActionRow*>larger
+            self.room = 2 * self.room + 64
+        action = self.actions + self.count
+        action.rank, action.kind, action.side, action.handle = rank, kind, side, handle
+        action.old_lots, action.row = old_lots, row
+        action.distance2 = _distance2(row.price_ticks, price2)
+        self.count += 1
+        return 0
+
+    cdef int walk(self, int64_t side, RowSet want, RowSet have, Desired desired) except -1:
+        """Merge one side: push what differs, and count the orders that would be open afterwards."""
+        cdef Row* wants = want.rows
+        cdef Row* haves = have.rows
+        cdef Row* d
+        cdef Row* h
+        cdef char* shed = self.shed[side]
+        cdef int64_t i = 0, j = 0, n = want.count, m = have.count, end, match, x
+        cdef int64_t price2 = desired.price2
+        cdef bint keep
+        while i < n or j < m:
+            if i < n and j < m and shed is NULL:
+                while (
+                    (wants[i].slot ^ haves[j].slot) | (wants[i].price_ticks ^ haves[j].price_ticks)
+                    | (wants[i].lots ^ haves[j].lots) | (wants[i].flags ^ haves[j].flags)
+                ) == 0:
+                    i += 1
+                    j += 1
+                    self.wanted += 1
+                    if i == n or j == m:
+                        break
+                if i == n and j == m:
+                    break
+            if j == m or (i < n and wants[i].slot < haves[j].slot):
+                d = wants + i
+                if not (shed is not NULL and shed[i]) and not d.flags & F_KEEP_ONLY:
+                    self.wanted += 1
+                    self.push(R_REDUCE if d.flags & F_REDUCE_ONLY else R_OPEN, K_PLACE, side, 0, 0, d[0], price2)
+                i += 1
+                continue
+            match = -1
+            if i < n and wants[i].slot == haves[j].slot:
+                # Of several live orders in one slot the one that is right already is the slot's; else the oldest.
+                d = wants + i
+                end = j + 1
+                match = j
+                while end < m and haves[end].slot == d.slot:
+                    end += 1
+                for x in range(j, end):
+                    if haves[x].price_ticks == d.price_ticks and haves[x].lots == d.lots and (
+                        haves[x].flags == d.flags & F_REDUCE_ONLY
+                    ):
+                        match = x
+                        break
+                h = haves + match
+                if shed is not NULL and shed[i]:
+                    match = -1
+                elif h.flags & F_STATE:
+                    self.wanted += 1
+                elif h.price_ticks == d.price_ticks and h.lots == d.lots and h.flags == d.flags & F_REDUCE_ONLY:
+                    self.wanted += 1
+                elif self.allow_amend and h.flags == d.flags & F_REDUCE_ONLY:
+                    self.wanted += 1
+                    self.push(R_REDUCE if h.flags & F_REDUCE_ONLY else R_OPEN, K_AMEND, side, have.handles[match],
+                              h.lots, d[0], price2)
+                else:
+                    self.wanted += 1
+                    self.push(R_CANCEL_REDUCING if h.flags & F_REDUCE_ONLY else R_CANCEL_OPENING, K_CANCEL, side,
+                              have.handles[match], 0, h[0], price2)
+                i += 1
+                keep = False
+            else:
+                end = j + 1
+                keep = (
+                    desired.keep_low[side] <= haves[j].slot <= desired.keep_high[side]
+                    and (j == 0 or haves[j - 1].slot != haves[j].slot)
+                )
+            for x in range(j, end):
+                h = haves + x
+                if x == match:
+                    continue
+                if h.flags & F_STATE:
+                    self.wanted += 1
+                elif not keep:
+                    self.push(R_CANCEL_REDUCING if h.flags & F_REDUCE_ONLY else R_CANCEL_OPENING, K_CANCEL, side,
+                              have.handles[x], 0, h[0], price2)
+                else:
+                    self.wanted += 1
+                    if self.tight:
+                        self.kept += 1
+                        self.push(R_KEPT, K_KEPT, side, have.handles[x], 0, h[0], price2)
+            j = end
+        return 0
+
+    cdef int shed_over_limits(self, Desired desired, int64_t buy_room, int64_t sell_room) except -1:
+        """Mark the desired rows that the order budget or the room for opening lots leaves out."""
+        cdef RowSet want
+        cdef Row* row
+        cdef RankedRow* ranked
+        cdef void* larger
+        cdef int64_t left[2]
+        cdef int64_t side, i, total = desired.buys.count + desired.sells.count, used = 0, n = 0
+        if total > self.ranked_room:
+            larger = realloc(self.ranked, <size_t>total * sizeof(RankedRow))
+            if larger is NULL:
+                raise MemoryError
+            self.ranked = <RankedRow*>larger
+            self.ranked_room = total
+        left[0], left[1] = buy_room, sell_room
+        for side in range(2):
+            want = desired.sells if side else desired.buys
+            larger = realloc(self.shed[side], <size_t>(want.count + 1))
+            if larger is NULL:
+                raise MemoryError
+            self.shed[side] = <char*>larger
+            memset(self.shed[side], 0, <size_t>(want.count + 1))
+            for i in range(want.count):
+                row = want.rows + i
+                ranked = self.ranked + n
+                ranked.rank = (
+                    R_KEPT if row.flags & F_KEEP_ONLY else R_REDUCE if row.flags & F_REDUCE_ONLY else R_OPEN
+                )
+                ranked.distance2 = _distance2(row.price_ticks, desired.price2)
+                ranked.side = side
+                ranked.index = i
+                n += 1
+        qsort(self.ranked, <size_t>n, sizeof(RankedRow), _by_priority)
+        for i in range(n):
+            ranked = self.ranked + i
+            side = ranked.side
+            row = (desired.sells if side else desired.buys).rows + ranked.index
+            if used >= self.max_open_orders:
+                self.shed[side][ranked.index] = 1
+            elif not row.flags & F_REDUCE_ONLY and left[side] != INT64_MAX:
+                # Outermost first: once one level does not fit, none beyond it does.
+                if row.lots > left[side]:
+                    left[side] = 0
+                    self.shed[side][ranked.index] = 1
+                else:
+                    left[side] -= row.lots
+                    used += 1
+            else:
+                used += 1
+        return 0
+
+    cdef int shed_kept(self) except -1:
+        """Turn the farthest orders that only hysteresis keeps into cancels while the budget is exceeded."""
+        cdef int64_t excess = self.wanted - self.max_open_orders, i
+        cdef int64_t first = self.count - self.kept
+        if excess <= 0:
+            self.count = first
+            return 0
+        if excess > self.kept:
+            excess = self.kept
+        memmove(self.actions + first, self.actions + self.count - excess, <size_t>excess * sizeof(ActionRow))
+        for i in range(first, first + excess):
+            self.actions[i].kind = K_CANCEL
+            self.actions[i].rank = (
+                R_CANCEL_REDUCING if self.actions[i].row.flags & F_REDUCE_ONLY else R_CANCEL_OPENING
+            )
+        self.count = first + excess
+        qsort(self.actions, <size_t>self.count, sizeof(ActionRow), _by_rank)
+        return 0
+
+    cdef void admit(self, Live live, int64_t buy_room, int64_t sell_room) noexcept:
+        """Drop the actions that must not or cannot be sent now, keeping the order of the rest."""
+        cdef ActionRow* action
+        cdef RowSet rows
+        cdef int64_t best[2]
+        cdef int64_t room[2]
+        cdef int64_t opening[2]
+        cdef int64_t side, i, price_ticks, extra, sent = 0, open_orders = live.buys.count + live.sells.count
+        best[SIDE_BUY], best[SIDE_SELL] = live.best_ticks(SIDE_BUY), live.best_ticks(SIDE_SELL)
+        room[SIDE_BUY], room[SIDE_SELL] = buy_room, sell_room
+        opening[0] = opening[1] = 0
+        for side in range(2):
+            if room[side] == INT64_MAX:
+                continue
+            rows = live.sells if side else live.buys
+            for i in range(rows.count):
+                if not rows.rows[i].flags & F_REDUCE_ONLY:
+                    opening[side] += rows.rows[i].lots
+        for i in range(self.count):
+            action = self.actions + i
+            side = action.side
+            if action.kind == K_CANCEL:
+                if sent >= self.max_actions:
+                    self.deferred += 1
+                    continue
+            else:
+                price_ticks = action.row.price_ticks
+                if side == SIDE_BUY and best[SIDE_SELL] != 0 and price_ticks >= best[SIDE_SELL]:
+                    self.withheld += 1
+                    continue
+                if side == SIDE_SELL and price_ticks <= best[SIDE_BUY]:
+                    self.withheld += 1
+                    continue
+                extra = action.row.lots - action.old_lots
+                if (
+                    sent >= self.max_actions
+                    or (action.kind == K_PLACE and open_orders >= self.max_open_orders)
+                    or (extra > 0 and room[side] != INT64_MAX and not action.row.flags & F_REDUCE_ONLY
+                        and opening[side] + extra > room[side])
+                ):
+                    self.deferred += 1
+                    continue
+                if action.kind == K_PLACE:
+                    open_orders += 1
+                if extra > 0 and not action.row.flags & F_REDUCE_ONLY:
+                    opening[side] += extra
+                if best[side] == 0 or (price_ticks < best[side] if side else price_ticks > best[side]):
+                    best[side] = price_ticks
+            self.actions[sent] = action[0]
+            sent += 1
+        self.count = sent

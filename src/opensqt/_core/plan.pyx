@@ -1,0 +1,185 @@
+"""The classic long grid as one call: a price and what the slots hold in, the whole desired set out.
+
+Buys rest on the window of levels below the price, skipping slots that hold a lot. A slot that holds a lot sells that lot
+one level higher, reduce-only, while it lies inside the sell window. The planner keeps a stretch of the lattice as ready
+rows (price and size per level), so that moving the window is a copy, and does nothing where nothing changed.
+"""
+
+from cython cimport final
+from libc.stdint cimport int64_t
+from libc.stdlib cimport free, realloc
+from libc.string cimport memcpy
+
+from opensqt._core.diff cimport F_KEEP_ONLY, F_REDUCE_ONLY, Desired, Row, RowSet
+from opensqt._core.grid cimport Lattice, check_price2, lots_for_quote_c
+
+cdef int64_t MAX_WINDOW = 1_000_000
+cdef int64_t MAX_LOTS = (<int64_t>1) << 58
+
+
+@final
+cdef class Holdings:
+    def __cinit__(self):
+        self.slots = RowSet()
+
+    def set(self, int64_t slot, int64_t lots):
+        cdef int64_t index
+        cdef Row row
+        if not 0 <= lots <= MAX_LOTS:
+            raise ValueError(f"lots was {lots}: a slot of a long grid holds between 0 and {MAX_LOTS} lots")
+        index = self.slots.first_at(slot)
+        self.version += 1
+        if index < self.slots.count and self.slots.rows[index].slot == slot:
+            if lots:
+                self.slots.rows[index].lots = lots
+            else:
+                self.slots.remove(index)
+        elif lots:
+            row.slot, row.lots, row.price_ticks, row.flags = slot, lots, 0, 0
+            self.slots.insert(index, row, 0)
+
+    def get(self, int64_t slot):
+        cdef int64_t index = self.slots.first_at(slot)
+        if index < self.slots.count and self.slots.rows[index].slot == slot:
+            return self.slots.rows[index].lots
+        return 0
+
+    def items(self):
+        return [(self.slots.rows[i].slot, self.slots.rows[i].lots) for i in range(self.slots.count)]
+
+    @property
+    def total_lots(self):
+        return sum([self.slots.rows[i].lots for i in range(self.slots.count)])
+
+    def clear(self):
+        self.version += 1
+        self.slots.count = 0
+
+    def __len__(self):
+        return self.slots.count
+
+
+@final
+cdef class GridPlanner:
+    def __cinit__(self, Lattice lattice not None, *, int64_t buy_window, int64_t sell_window, int64_t quote_units=0,
+                  int64_t units_per_tick_lot=1, int64_t fixed_lots=0, int64_t min_lots=1, int64_t hysteresis=1,
+                  int64_t safety_permille=100):
+        for name, value in (("buy_window", buy_window), ("sell_window", sell_window), ("hysteresis", hysteresis)):
+            if not 0 <= value <= MAX_WINDOW:
+                raise ValueError(f"{name} was {value}: it must lie between 0 and {MAX_WINDOW} levels")
+        if not 0 <= safety_permille <= 1000:
+            raise ValueError(f"safety_permille was {safety_permille}: it must lie between 0 and 1000 of an interval")
+        if (quote_units > 0) == (fixed_lots > 0) or quote_units < 0 or not 0 <= fixed_lots <= MAX_LOTS:
+            raise ValueError(
+                f"quote_units was {quote_units} and fixed_lots {fixed_lots}: give one of them a positive value, "
+                "the money or the lots of each level"
+            )
+        if units_per_tick_lot <= 0 or min_lots <= 0:
+            raise ValueError(
+                f"units_per_tick_lot was {units_per_tick_lot} and min_lots {min_lots}: both must be positive"
+            )
+        self.lattice = lattice
+        self.buy_window, self.sell_window = buy_window, sell_window
+        self.quote_units, self.units_per_tick_lot = quote_units, units_per_tick_lot
+        self.fixed_lots, self.min_lots = fixed_lots, min_lots
+        self.hysteresis, self.safety_permille = hysteresis, safety_permille
+
+    def __dealloc__(self):
+        free(self.levels)
+
+    def lots_at(self, int64_t k):
+        cdef int64_t price_ticks = self.lattice.level_ticks(k)
+        if self.fixed_lots:
+            return self.fixed_lots
+        return min(lots_for_quote_c(self.quote_units, price_ticks, self.units_per_tick_lot), MAX_LOTS)
+
+    def plan(self, int64_t price2_ticks, Holdings holdings not None, Desired desired not None):
+        check_price2(price2_ticks)
+        return self.plan_c(price2_ticks, holdings, desired)
+
+    cdef int _cover(self, int64_t bottom, int64_t top) except -1:
+        """Have every level from bottom to top as a row, with slack to both sides for the moves to come."""
+        cdef int64_t slack, low, count, i, price_ticks
+        cdef Row* rows
+        if bottom >= self.levels_low and top < self.levels_low + self.levels_count:
+            return 0
+        slack = top - bottom + 64
+        low = max(bottom - slack, self.lattice._lowest())
+        count = top + slack - low + 1
+        rows = <Row*>realloc(self.levels, <size_t>count * sizeof(Row))
+        if rows is NULL:
+            raise MemoryError
+        self.levels = rows
+        self.levels_count = 0
+        for i in range(count):
+            price_ticks = self.lattice.level_c(low + i)
+            if price_ticks == 0:
+                break
+            rows[i].slot = low + i
+            rows[i].price_ticks = price_ticks
+            rows[i].lots = self.fixed_lots
+            if not self.fixed_lots:
+                rows[i].lots = min(lots_for_quote_c(self.quote_units, price_ticks, self.units_per_tick_lot), MAX_LOTS)
+            rows[i].flags = 0
+            self.levels_count = i + 1
+        self.levels_low = low
+        return 0
+
+    cdef int64_t plan_c(self, int64_t price2_ticks, Holdings holdings, Desired desired) except? -1:
+        cdef Lattice lattice = self.lattice
+        cdef RowSet held = holdings.slots
+        cdef RowSet rows
+        cdef int64_t centre, top, bottom, sell_top, next_held, run_end, k, i, n
+        cdef Row* row
+        centre = lattice.index_near_c(price2_ticks)
+        top = lattice.buy_top_c(price2_ticks, centre, self.safety_permille)
+        bottom = max(centre - self.buy_window + 1, lattice._lowest())
+        sell_top = lattice.sell_top_c(price2_ticks, centre, self.sell_window)
+        desired.price2 = price2_ticks
+        if (
+            desired is self.filled and holdings is self.last_holdings and holdings.version == self.last_version
+            and top == self.last_top and bottom == self.last_bottom and sell_top == self.last_sell_top
+            and centre == self.last_centre and desired.version == self.last_filled_version
+        ):
+            return centre
+        self.filled, self.last_holdings, self.last_version = desired, holdings, holdings.version
+        self.last_top, self.last_bottom, self.last_sell_top, self.last_centre = top, bottom, sell_top, centre
+        desired.version += 1
+        self.last_filled_version = desired.version
+        if top >= bottom:
+            self._cover(bottom, top)
+            # A level too dear for the smallest order is left out; sizes only grow downward.
+            while top >= bottom and self.levels[top - self.levels_low].lots < self.min_lots:
+                top -= 1
+        rows = desired.buys
+        rows.reserve(max(0, top - bottom + 1))
+        n = 0
+        i = held.first_at(bottom)
+        k = bottom
+        while k <= top:
+            next_held = held.rows[i].slot if i < held.count else top + 1
+            run_end = min(next_held, top + 1)
+            memcpy(rows.rows + n, self.levels + (k - self.levels_low), <size_t>(run_end - k) * sizeof(Row))
+            n += run_end - k
+            k = run_end + 1
+            i += 1
+        rows.count = n
+        rows = desired.sells
+        rows.reserve(held.count)
+        n = 0
+        for i in range(held.count):
+            k = held.rows[i].slot
+            if k > sell_top + self.hysteresis:
+                break
+            row = rows.rows + n
+            row.slot = k
+            row.price_ticks = lattice.level_c(k + 1)
+            row.lots = held.rows[i].lots
+            row.flags = F_REDUCE_ONLY if k <= sell_top else F_REDUCE_ONLY | F_KEEP_ONLY
+            if row.price_ticks:
+                n += 1
+        rows.count = n
+        desired.keep_low[0] = bottom - self.hysteresis
+        desired.keep_high[0] = centre + self.hysteresis
+        desired.keep_low[1], desired.keep_high[1] = 0, -1
+        return centre
