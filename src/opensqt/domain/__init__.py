@@ -1,1 +1,1 @@
-"""Trading vocabulary: instruments, orders, fills, positions, money, errors. Pure and synchronous; no I/O, no clock of its own."""
+"""Trading vocabulary: instruments, orders, fills, positions, money, errors. Pure, synchronous, without I/O."""

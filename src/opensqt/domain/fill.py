@@ -20,7 +20,7 @@ class FillOrigin(IntEnum):
 
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution. `trade_id` is the venue's and unique per symbol; `fee` is positive when paid, negative as a rebate."""
+    """One execution. `trade_id` is the venue's, unique per symbol; `fee` is positive when paid, negative as rebate."""
 
     symbol: str
     trade_id: str

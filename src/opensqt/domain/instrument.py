@@ -11,7 +11,7 @@ from functools import cached_property
 import msgspec
 
 from opensqt.domain.errors import ErrorReason, RequestError
-from opensqt.domain.money import EXACT, MIN_MONEY_SCALE, decimals_of, from_units, plain, to_units
+from opensqt.domain.money import EXACT, MIN_MONEY_SCALE, decimals_of, from_units, plain, to_units, whole_multiple
 
 
 @unique
@@ -82,15 +82,15 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         Raises:
             RequestError: FILTER_REJECTED naming the tick size when the price is off-tick or not positive.
         """
-        ticks = price / self.tick_size if price.is_finite() and price > 0 else Decimal("0.5")
-        if ticks != int(ticks):
+        ticks = whole_multiple(price, self.tick_size)
+        if ticks is None:
             raise RequestError(
                 ErrorReason.FILTER_REJECTED,
                 f"{field} {plain(price) if price.is_finite() else price} is not a positive multiple of the tick size "
                 f"{plain(self.tick_size)} of {self.symbol}",
                 metadata={"field": field, "value": str(price), "tick_size": plain(self.tick_size)},
             )
-        return int(ticks)
+        return ticks
 
     def quantity_to_lots(self, quantity: Decimal, field: str = "quantity") -> int:
         """Convert a base quantity (of contracts times multiplier) exactly.
@@ -99,15 +99,15 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             RequestError: FILTER_REJECTED naming the lot size when it is not a positive multiple.
         """
         step = EXACT.multiply(self.lot_size, self.contract_multiplier)
-        lots = quantity / step if quantity.is_finite() and quantity > 0 else Decimal("0.5")
-        if lots != int(lots):
+        lots = whole_multiple(quantity, step)
+        if lots is None:
             raise RequestError(
                 ErrorReason.FILTER_REJECTED,
                 f"{field} {plain(quantity) if quantity.is_finite() else quantity} is not a positive multiple of the "
                 f"lot size {plain(step)} of {self.symbol}",
                 metadata={"field": field, "value": str(quantity), "lot_size": plain(step)},
             )
-        return int(lots)
+        return lots
 
     def ticks_to_price(self, ticks: int) -> Decimal:
         """Return the price of a count of ticks."""

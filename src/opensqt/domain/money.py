@@ -12,6 +12,9 @@ from opensqt.domain.errors import invalid_field
 MIN_MONEY_SCALE = 8
 """Venues book fees with 8 decimals; scales are never coarser."""
 
+MAX_EXPONENT = 18
+"""No price or size has more digits before its point; a longer one is an attack or a bug."""
+
 EXACT = Context(prec=60, traps=[Inexact, InvalidOperation])
 """Decimal arithmetic that raises instead of rounding."""
 
@@ -45,6 +48,20 @@ def decimals_of(value: Decimal) -> int:
     exponent = value.normalize(EXACT).as_tuple().exponent
     assert isinstance(exponent, int), "only finite values reach this"
     return max(0, -exponent)
+
+
+def whole_multiple(value: Decimal, step: Decimal) -> int | None:
+    """Return value / step when that is a positive whole number, else None (also for NaN and infinity)."""
+    if not value.is_finite() or value <= 0 or value.adjusted() > MAX_EXPONENT:
+        return None
+    quotient, remainder = divmod_exact(value, step)
+    return None if remainder else quotient
+
+
+def divmod_exact(value: Decimal, step: Decimal) -> tuple[int, Decimal]:
+    """Divide into a whole quotient and an exact remainder."""
+    quotient, remainder = EXACT.divmod(value, step)
+    return int(quotient), remainder
 
 
 def parse_decimal(text: str, field: str) -> Decimal:

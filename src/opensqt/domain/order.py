@@ -45,7 +45,7 @@ class TimeInForce(IntEnum):
 
 
 class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One order to be placed. Prices in ticks and sizes in lots of `instrument_revision`; a market order has price 0."""
+    """One order to be placed, in ticks and lots of `instrument_revision`; a market order has price 0."""
 
     symbol: str
     client_order_id: str

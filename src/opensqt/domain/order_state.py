@@ -139,5 +139,5 @@ def next_state(state: OrderState, cause: Cause) -> OrderState | None:
 
 
 def state_with_fills(state: OrderState, filled_lots: int) -> OrderState:
-    """Refine LIVE into PARTIALLY_FILLED when something has been filled (an amendment or a refused cancel ends in LIVE)."""
+    """Refine LIVE into PARTIALLY_FILLED when something was filled: a refused cancel or an amendment ends in LIVE."""
     return OrderState.PARTIALLY_FILLED if state is OrderState.LIVE and filled_lots > 0 else state
