@@ -1,0 +1,19 @@
+"""The machine's clocks, behind the domain's `Clock`."""
+
+import time
+from typing import final
+
+
+@final
+class SystemClock:
+    """Read the machine's realtime and monotonic clocks."""
+
+    __slots__ = ()
+
+    def now_ns(self) -> int:
+        """Return Unix time in ns."""
+        return time.time_ns()
+
+    def monotonic_ns(self) -> int:
+        """Return ns since an arbitrary start; never goes back."""
+        return time.monotonic_ns()

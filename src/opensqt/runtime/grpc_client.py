@@ -1,0 +1,150 @@
+"""Channels to our servers, and calls that raise typed errors.
+
+    channel = open_channel(config.connector)
+    stub = ExchangeServiceStub(channel)
+    account = await call(stub.GetAccount, GetAccountRequest(), timeout_s=5)
+
+The token travels as metadata of every call, of all four kinds. One channel per server lives as long as the service:
+it reconnects by itself, with back-off.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol, TypeVar, final
+
+import grpc
+from grpc import aio
+
+from opensqt.domain.errors import OpensqtError
+from opensqt.runtime.config_problems import ConfigError
+from opensqt.runtime.config_types import ClientTlsConfig, GrpcClientConfig, is_loopback
+from opensqt.runtime.grpc_server import MAX_MESSAGE_BYTES, read_pem
+from opensqt.runtime.rich_status import to_typed_error
+from opensqt.runtime.secret import Secret
+
+__all__ = ["OpensqtError", "call", "open_channel", "to_typed_error"]
+
+_OPTIONS: tuple[tuple[str, Any], ...] = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    # gRPC waits up to two minutes between tries by default; a restarted neighbour must be found within seconds.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    # Orders are never sent twice behind our back.
+    ("grpc.enable_retries", 0),
+    # A channel of its own, not one shared through gRPC's global pool: closing it must close it.
+    ("grpc.use_local_subchannel_pool", 1),
+)
+
+Request = TypeVar("Request", contravariant=True)
+Response = TypeVar("Response", covariant=True)
+
+
+class UnaryMethod(Protocol[Request, Response]):
+    """A stub's unary method."""
+
+    def __call__(self, request: Request, /, *, timeout: float | None = None) -> Awaitable[Response]:
+        """Send the request and return the call."""
+        ...
+
+
+async def call(method: UnaryMethod[Request, Response], request: Request, *, timeout_s: float) -> Response:
+    """Make one unary call with a deadline.
+
+    Raises OpensqtError: the server's own typed error, OUTCOME_UNKNOWN after the deadline or a broken connection,
+    NOT_CONNECTED when there was no connection to send it on.
+    """
+    try:
+        return await method(request, timeout=timeout_s)
+    except aio.AioRpcError as error:
+        raise to_typed_error(error) from None
+
+
+def open_channel(config: GrpcClientConfig, *, options: Sequence[tuple[str, Any]] = ()) -> aio.Channel:
+    """Return a channel; nothing is sent until the first call. Raises ConfigError for unusable TLS files."""
+    address = config.address
+    host = address.rpartition(":")[0]
+    if config.token is not None and config.tls is None and not config.is_unix and not is_loopback(host):
+        raise ConfigError.single(
+            "token", config.token, f"a token must not travel in clear text to {host}", "add `tls:`"
+        )
+    interceptors = [] if config.token is None else token_interceptors(config.token)
+    merged = {**dict(_OPTIONS), **dict(options)}
+    if config.tls is None:
+        return aio.insecure_channel(address, options=tuple(merged.items()), interceptors=interceptors)
+    if config.tls.server_name is not None:
+        merged["grpc.ssl_target_name_override"] = config.tls.server_name
+    credentials = channel_credentials(config.tls)
+    return aio.secure_channel(address, credentials, options=tuple(merged.items()), interceptors=interceptors)
+
+
+def channel_credentials(tls: ClientTlsConfig) -> grpc.ChannelCredentials:
+    """Read PEM files into client credentials. Raises ConfigError."""
+    return grpc.ssl_channel_credentials(
+        root_certificates=None if tls.ca_file is None else read_pem("tls.ca_file", tls.ca_file),
+        private_key=None if tls.key_file is None else read_pem("tls.key_file", tls.key_file),
+        certificate_chain=None if tls.cert_file is None else read_pem("tls.cert_file", tls.cert_file),
+    )
+
+
+def token_interceptors(token: Secret) -> list[aio.ClientInterceptor]:
+    """Return the four interceptors, one per kind of call, that add the token to a call's metadata."""
+    header = ("authorization", f"Bearer {token.reveal()}")
+    return [_UnaryUnary(header), _UnaryStream(header), _StreamUnary(header), _StreamStream(header)]
+
+
+Continuation = Callable[[aio.ClientCallDetails, Any], Awaitable[Any]]
+
+
+class _Token:
+    """Adds one header to a call's details."""
+
+    def __init__(self, header: tuple[str, str]) -> None:
+        self._header = header
+
+    def _with_token(self, details: aio.ClientCallDetails) -> aio.ClientCallDetails:
+        metadata = aio.Metadata(*(details.metadata or ()))
+        metadata.add(*self._header)
+        return aio.ClientCallDetails(
+            method=details.method,
+            timeout=details.timeout,
+            metadata=metadata,
+            credentials=details.credentials,
+            wait_for_ready=details.wait_for_ready,
+        )
+
+
+@final
+class _UnaryUnary(_Token, aio.UnaryUnaryClientInterceptor):
+    async def intercept_unary_unary(
+        self, continuation: Continuation, client_call_details: aio.ClientCallDetails, request: Any
+    ) -> Any:
+        return await continuation(self._with_token(client_call_details), request)
+
+
+@final
+class _UnaryStream(_Token, aio.UnaryStreamClientInterceptor):
+    async def intercept_unary_stream(
+        self, continuation: Continuation, client_call_details: aio.ClientCallDetails, request: Any
+    ) -> Any:
+        return await continuation(self._with_token(client_call_details), request)
+
+
+@final
+class _StreamUnary(_Token, aio.StreamUnaryClientInterceptor):
+    async def intercept_stream_unary(
+        self, continuation: Continuation, client_call_details: aio.ClientCallDetails, request_iterator: Any
+    ) -> Any:
+        return await continuation(self._with_token(client_call_details), request_iterator)
+
+
+@final
+class _StreamStream(_Token, aio.StreamStreamClientInterceptor):
+    async def intercept_stream_stream(
+        self, continuation: Continuation, client_call_details: aio.ClientCallDetails, request_iterator: Any
+    ) -> Any:
+        return await continuation(self._with_token(client_call_details), request_iterator)

@@ -1,0 +1,114 @@
+"""Logs: one event per line, JSON off a terminal and pretty on one, secrets never shown, never in the way of trading.
+
+A full disk or a closed terminal must not stop a service: lines that cannot be written are counted and dropped.
+"""
+
+import contextlib
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, TextIO, final
+
+import orjson
+import structlog
+
+from opensqt.runtime.config_problems import ConfigError
+from opensqt.runtime.config_types import LogConfig
+from opensqt.runtime.secret import REDACTED, Secret
+
+_SECRET_WORDS = ("token", "secret", "password", "passphrase", "api_key", "authorization", "signature")
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_LEVEL_OF_LIBRARIES = logging.WARNING
+
+Event = MutableMapping[str, Any]
+
+
+@final
+class LineSink:
+    """Write whole lines; a line that cannot be written is counted in `dropped`, not raised."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.dropped = 0
+
+    def msg(self, line: str) -> None:
+        """Write one line and flush it."""
+        try:
+            self._stream.write(f"{line}\n")
+            self._stream.flush()
+        except (OSError, ValueError):  # ValueError: the stream was closed
+            self.dropped += 1
+
+    log = debug = info = warning = warn = error = critical = exception = fatal = failure = msg
+
+
+def redact(_logger: object, _method: str, event: Event) -> Event:
+    """Hide values of keys that name secrets, and `Secret` values wherever they stand."""
+    for key, value in event.items():
+        if isinstance(value, Secret) or (key != "event" and any(word in key.lower() for word in _SECRET_WORDS)):
+            event[key] = REDACTED
+    return event
+
+
+def _dump_default(value: object) -> str:
+    return str(value)
+
+
+def _render_json(_logger: object, _method: str, event: Event) -> str:
+    return orjson.dumps(event, default=_dump_default, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+@final
+class _LibraryHandler(logging.Handler):
+    """Pass records of libraries that use stdlib logging on to structlog."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = "error" if record.levelno >= logging.ERROR else "warning"
+        exc_info = record.exc_info if record.exc_info and record.exc_info[0] is not None else None
+        getattr(structlog.get_logger(record.name), level)(
+            "library_message", text=record.getMessage(), logger_name=record.name, exc_info=exc_info
+        )
+
+
+def configure_logging(service: str, config: LogConfig) -> None:
+    """Send structlog, and warnings of libraries, to the configured place; every line carries `service`.
+
+    Raises ConfigError when the log file cannot be opened.
+    """
+    stream: TextIO = sys.stderr
+    if config.file is not None:
+        try:
+            config.file.parent.mkdir(parents=True, exist_ok=True)
+            stream = config.file.open("a", encoding="utf-8")
+        except OSError as error:
+            raise ConfigError.single(
+                "log.file",
+                repr(str(config.file)),
+                f"must be a file that can be written ({error.strerror})",
+                "choose another path or free the disk",
+            ) from None
+    pretty = config.format == "pretty" or (config.format == "auto" and stream.isatty())
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            redact,
+            *(
+                [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
+                if pretty
+                else [structlog.processors.format_exc_info, _render_json]
+            ),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[config.level]),
+        logger_factory=lambda *_args: LineSink(stream),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(service=service)
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        root.removeHandler(handler)
+        with contextlib.suppress(OSError):
+            handler.close()
+    root.addHandler(_LibraryHandler())
+    root.setLevel(_LEVEL_OF_LIBRARIES)
