@@ -54,6 +54,11 @@ class Health:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"this server knows no service {request.service!r}")
         return health_pb2.HealthCheckResponse(status=self._status(request.service))
 
+    async def List(self, _request: Any, _context: Any) -> Any:  # noqa: N802  the protocol's name
+        """Return the status of every service now."""
+        statuses = {name: health_pb2.HealthCheckResponse(status=self._status(name)) for name in self._serving}
+        return health_pb2.HealthListResponse(statuses=statuses)
+
     async def Watch(self, request: Any, _context: Any) -> AsyncIterator[Any]:  # noqa: N802  the protocol's name
         """Stream the status at each change."""
         last: Any = None

@@ -130,6 +130,7 @@ class WriterThread:
         self._done = 0
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
         self._closing = False
+        self._ended = False
         self._last_commit_ns = 0
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
 
@@ -166,8 +167,8 @@ class WriterThread:
         with self._wake:
             if self._done >= self._submitted:
                 return
-            if not self._thread.is_alive():
-                raise StoreError(f"{self.backlog} writes were not made: the writer is closed")
+            if self._ended or not self._thread.is_alive():
+                raise StoreError(f"{self.backlog} writes were not made: the writer is not running")
             self._waiters.append((self._submitted, future))
         await future
 
@@ -218,9 +219,9 @@ class WriterThread:
                 connection.execute("SAVEPOINT job")
                 try:
                     job(connection)
-                except sqlite3.OperationalError:
-                    raise  # the database as a whole: disk full, locked, I/O
-                except Exception as error:  # noqa: BLE001  one bad job must not take its neighbours along; it is reported
+                except Exception as error:  # one bad job must not take its neighbours along; it is reported
+                    if _is_of_the_database(error):
+                        raise
                     connection.execute("ROLLBACK TO job")
                     failed.append(error)
                 connection.execute("RELEASE job")
@@ -230,8 +231,8 @@ class WriterThread:
                 connection.execute("ROLLBACK")
             raise
         self._last_commit_ns = time.monotonic_ns()
-        for error in failed:
-            self._on_error(error)
+        for failure in failed:
+            self._on_error(failure)
 
     def _settle(self, count: int) -> None:
         with self._wake:
@@ -243,9 +244,15 @@ class WriterThread:
 
     def _fail_waiters(self) -> None:
         with self._wake:
+            self._ended = True
             waiters, self._waiters = self._waiters, []
         for _need, future in waiters:
             _resolve(future, StoreError(f"{self.backlog} writes were not made: the writer was closed"))
+
+
+def _is_of_the_database(error: Exception) -> bool:
+    """Return whether an error is of the disk or the file, not of one job's SQL (SQLite code 1) or Python."""
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_ERROR
 
 
 def _resolve(future: asyncio.Future[None], error: Exception | None) -> None:
