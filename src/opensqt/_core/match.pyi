@@ -1,59 +1,33 @@
 from collections.abc import Iterable, Mapping
-from typing import Final, final
+from typing import final
 
-BUY: Final = 0
-SELL: Final = 1
-
-GTC: Final = 0
-IOC: Final = 1
-FOK: Final = 2
-
-ACCEPTED: Final = 0
-REJECTED: Final = 1
-FILL: Final = 2
-CANCELED: Final = 3
-EXPIRED: Final = 4
-AMENDED: Final = 5
-
-EXPIRE_TAKER: Final = 0
-EXPIRE_MAKER: Final = 1
-EXPIRE_BOTH: Final = 2
-
-NO_REASON: Final = 0
-POST_ONLY_WOULD_CROSS: Final = 1
-REDUCE_ONLY_REJECTED: Final = 2
-SELF_TRADE: Final = 3
-REMAINDER: Final = 4
-FOK_NOT_FILLABLE: Final = 5
-UNKNOWN_ORDER: Final = 6
-DUPLICATE_ORDER_ID: Final = 7
-TOO_MANY_ORDERS: Final = 8
-REQUESTED: Final = 9
-AMENDED_BELOW_FILLED: Final = 10
-
-@final
-class MatchEvent:
-    @property
-    def kind(self) -> int: ...
-    @property
-    def order_id(self) -> int: ...
-    @property
-    def owner(self) -> int: ...
-    @property
-    def side(self) -> int: ...
-    @property
-    def price_ticks(self) -> int: ...
-    @property
-    def lots(self) -> int: ...
-    @property
-    def remaining_lots(self) -> int: ...
-    @property
-    def is_maker(self) -> bool: ...
-    @property
-    def reason(self) -> int: ...
-    @property
-    def counterparty_id(self) -> int: ...
-    def as_tuple(self) -> tuple[int, int, int, int, int, bool, int]: ...
+from opensqt._core.match_event import ACCEPTED as ACCEPTED
+from opensqt._core.match_event import AMENDED as AMENDED
+from opensqt._core.match_event import AMENDED_BELOW_FILLED as AMENDED_BELOW_FILLED
+from opensqt._core.match_event import BUY as BUY
+from opensqt._core.match_event import CANCELED as CANCELED
+from opensqt._core.match_event import DUPLICATE_ORDER_ID as DUPLICATE_ORDER_ID
+from opensqt._core.match_event import EXPIRED as EXPIRED
+from opensqt._core.match_event import EXPIRE_BOTH as EXPIRE_BOTH
+from opensqt._core.match_event import EXPIRE_MAKER as EXPIRE_MAKER
+from opensqt._core.match_event import EXPIRE_TAKER as EXPIRE_TAKER
+from opensqt._core.match_event import FILL as FILL
+from opensqt._core.match_event import FOK as FOK
+from opensqt._core.match_event import FOK_NOT_FILLABLE as FOK_NOT_FILLABLE
+from opensqt._core.match_event import GTC as GTC
+from opensqt._core.match_event import IOC as IOC
+from opensqt._core.match_event import MatchEvent as MatchEvent
+from opensqt._core.match_event import NO_REASON as NO_REASON
+from opensqt._core.match_event import POST_ONLY_WOULD_CROSS as POST_ONLY_WOULD_CROSS
+from opensqt._core.match_event import REDUCE_ONLY_REJECTED as REDUCE_ONLY_REJECTED
+from opensqt._core.match_event import REJECTED as REJECTED
+from opensqt._core.match_event import REMAINDER as REMAINDER
+from opensqt._core.match_event import REQUESTED as REQUESTED
+from opensqt._core.match_event import SELF_TRADE as SELF_TRADE
+from opensqt._core.match_event import SELL as SELL
+from opensqt._core.match_event import TOO_MANY_ORDERS as TOO_MANY_ORDERS
+from opensqt._core.match_event import UNKNOWN_ORDER as UNKNOWN_ORDER
+from opensqt._core.match_event import fee_units as fee_units
 
 @final
 class Matcher:
@@ -118,5 +92,3 @@ class Matcher:
         orders: Iterable[tuple[int, int, int, int, int, int, int, int, int, bool, bool]],
         positions: Mapping[int, int],
     ) -> None: ...
-
-def fee_units(notional_units: int, rate_ppb: int) -> int: ...

@@ -4,7 +4,7 @@ One sorted block of records: the best price first, and at a price the oldest fir
 price of a sell, the negated price of a buy. Orders are few (a grid, not a venue), so moving records beats linking them.
 """
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 from libc.stdlib cimport realloc
 from libc.string cimport memmove
 
@@ -34,6 +34,15 @@ cdef struct Side:
     Order* orders
     int64_t count
     int64_t room
+
+
+cdef inline int64_t key_of(int64_t side, int64_t price_ticks) noexcept nogil:
+    return price_ticks if side else -price_ticks
+
+
+cdef inline int64_t limit_key(int64_t side, int64_t price_ticks) noexcept nogil:
+    """Return the worst opposite key an order may take; a price of 0 is a market order's: any."""
+    return key_of(1 - side, price_ticks) if price_ticks else INT64_MAX - 1
 
 
 cdef inline int reserve_order(Side* side) noexcept nogil:
@@ -124,3 +133,44 @@ cdef inline void show_depth(Order* order, int64_t lots, int64_t power) noexcept 
     if order.ahead_lots > lots:
         order.ahead_lots = lots
     order.displayed_lots = lots
+
+
+cdef inline bint crosses(
+    Side* other, int64_t limit, int64_t other_side, const int64_t* levels, int64_t count
+) noexcept nogil:
+    """Whether an order with this limit key would trade on arrival, with an external level or a resting order."""
+    if count and key_of(other_side, levels[0]) <= limit:
+        return True
+    return other.count > 0 and other.orders[0].key <= limit
+
+
+cdef inline int64_t fillable(
+    Side* other, Order* order, int64_t limit, int64_t other_side, bint own_orders_step_aside,
+    const int64_t* levels, int64_t count
+) noexcept nogil:
+    """Return how many lots an order could take now, at most its own size.
+
+    Nothing behind an order of the same owner is reachable, unless such orders step aside (expire) on contact.
+    """
+    cdef int64_t found = 0, i, level, lots
+    cdef int64_t block = limit + 1
+    cdef int64_t ahead = 0
+    for i in range(other.count):
+        if other.orders[i].key > limit:
+            break
+        if i == 0 or other.orders[i].key != other.orders[i - 1].key:
+            ahead = 0
+        # External lots in front of an order trade before it, so reaching a later one takes the most of them.
+        ahead = max(ahead, other.orders[i].ahead_lots)
+        if other.orders[i].owner != order.owner:
+            found = min(order.lots, found + other.orders[i].lots)
+        elif not own_orders_step_aside:
+            block = other.orders[i].key
+            break
+    for i in range(count):
+        level = key_of(other_side, levels[2 * i])
+        if level > limit or level > block:
+            break
+        lots = min(levels[2 * i + 1], ahead) if level == block else levels[2 * i + 1]
+        found = min(order.lots, found + lots)
+    return found

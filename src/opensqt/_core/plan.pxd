@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t
 
-from opensqt._core.diff cimport Desired, Row, RowSet
+from opensqt._core.order_sets cimport Desired, Row, RowSet
 from opensqt._core.grid cimport Lattice
 
 

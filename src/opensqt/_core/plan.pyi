@@ -1,7 +1,7 @@
 from typing import final
 
-from opensqt._core.diff import Desired
 from opensqt._core.grid import Lattice
+from opensqt._core.order_sets import Desired
 
 @final
 class Holdings:

@@ -10,7 +10,7 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
-from opensqt._core.diff cimport F_KEEP_ONLY, F_REDUCE_ONLY, Desired, Row, RowSet
+from opensqt._core.order_sets cimport F_KEEP_ONLY, F_REDUCE_ONLY, Desired, Row, RowSet
 from opensqt._core.grid cimport Lattice, check_price2, lots_for_quote_c
 
 cdef int64_t MAX_WINDOW = 1_000_000
