@@ -60,7 +60,17 @@ def _render_json(_logger: object, _method: str, event: Event) -> str:
 
 @final
 class _LibraryHandler(logging.Handler):
-    """Pass records of libraries that use stdlib logging on to structlog."""
+    """Pass records of libraries that use stdlib logging on to structlog; owns the log file."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def close(self) -> None:
+        super().close()
+        if self._stream is not sys.stderr:
+            with contextlib.suppress(OSError):
+                self._stream.close()
 
     def emit(self, record: logging.LogRecord) -> None:
         level = "error" if record.levelno >= logging.ERROR else "warning"
@@ -105,10 +115,15 @@ def configure_logging(service: str, config: LogConfig) -> None:
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
+    shutdown_logging()
     root = logging.getLogger()
-    for handler in list(root.handlers):
-        root.removeHandler(handler)
-        with contextlib.suppress(OSError):
-            handler.close()
-    root.addHandler(_LibraryHandler())
+    root.addHandler(_LibraryHandler(stream))
     root.setLevel(_LEVEL_OF_LIBRARIES)
+
+
+def shutdown_logging() -> None:
+    """Detach from stdlib logging and close the log file; lines logged later are dropped."""
+    root = logging.getLogger()
+    for handler in [handler for handler in root.handlers if isinstance(handler, _LibraryHandler)]:
+        root.removeHandler(handler)
+        handler.close()

@@ -1,17 +1,17 @@
-"""A probe service with one method of each kind, served by the real server builder, and certificates made on the spot."""
+"""A probe service with one method of each kind behind the real server builder, and certificates made on the spot."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import grpc
 import pytest
 import trustme
+
 from opensqt.runtime.clock import SystemClock
 from opensqt.runtime.config import GrpcServerConfig
 from opensqt.runtime.grpc_server import GrpcServer
-
-import grpc
 
 PROBE = "test.Probe"
 KINDS = ("UnaryUnary", "UnaryStream", "StreamUnary", "StreamStream", "UnaryWrite")

@@ -1,12 +1,12 @@
 """Every error a server raises reaches the client as the same typed error, from every kind of call."""
 
+import grpc
 import pytest
+
 from opensqt.domain.errors import ErrorReason, InternalError, OpensqtError, OutcomeUnknownError
 from opensqt.domain.status_map import error_for, status_of
 from opensqt.runtime.config import GrpcClientConfig, GrpcServerConfig
 from opensqt.runtime.grpc_client import call, open_channel, to_typed_error
-
-import grpc
 
 KINDS = ("UnaryUnary", "UnaryStream", "StreamUnary", "StreamStream", "UnaryWrite")
 

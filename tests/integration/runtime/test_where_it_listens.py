@@ -5,15 +5,15 @@ import os
 import socket
 import stat
 
+import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
 from opensqt.runtime.clock import SystemClock
 from opensqt.runtime.config import ConfigError, GrpcClientConfig, GrpcServerConfig
 from opensqt.runtime.grpc_client import open_channel
 from opensqt.runtime.grpc_server import GrpcServer
-
-import grpc
 
 
 async def test_tcp_and_unix_socket_answer_at_once(tmp_path, serve_probe, probe_call):

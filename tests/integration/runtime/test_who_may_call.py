@@ -1,6 +1,8 @@
 """TLS, client certificates, tokens and roles, against the real server."""
 
+import grpc
 import pytest
+
 from opensqt.domain.errors import ErrorReason
 from opensqt.runtime.config import (
     ClientTlsConfig,
@@ -12,8 +14,6 @@ from opensqt.runtime.config import (
     TokenConfig,
 )
 from opensqt.runtime.grpc_client import open_channel, to_typed_error
-
-import grpc
 
 KINDS = ("UnaryUnary", "UnaryStream", "StreamUnary", "StreamStream", "UnaryWrite")
 READ, TRADE = Secret("read-token-0123456789"), Secret("trade-token-0123456789")
