@@ -4,7 +4,8 @@
 
 A service's config is a frozen `msgspec.Struct` whose fields carry their bounds. `load_config` reads the file, lays
 `OPENSQT_SECTION__KEY` variables over it, reads `token_file: path` where a field is a `Secret` named `token`, and raises
-one ConfigError that lists all problems, each with path, value, rule and fix.
+one ConfigError that lists all problems, each with path, value, rule and fix. Relative paths start at the config file's
+folder; those from the environment at the working directory.
 """
 
 from collections.abc import Mapping

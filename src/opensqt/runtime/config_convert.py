@@ -35,7 +35,7 @@ def is_bad(value: object) -> bool:
 
 @final
 class Converter:
-    """Convert values, appending to `problems`; relative `*_file` secrets are read from `base_dir`."""
+    """Convert values, appending to `problems`; relative paths start at `base_dir`, the config file's folder."""
 
     def __init__(self, base_dir: Path) -> None:
         self.problems: list[ConfigProblem] = []
@@ -62,7 +62,9 @@ class Converter:
         return BAD
 
     def _type_env(self, raw: EnvText, base: object) -> object:
-        if base in (str, Path, Secret) or typing.get_origin(base) is typing.Literal:
+        if base is Path:
+            return str(Path.cwd() / Path(raw).expanduser()) if raw else ""
+        if base in (str, Secret) or typing.get_origin(base) is typing.Literal:
             return str(raw)
         if is_list_like(base) and not raw.lstrip().startswith("["):
             return [EnvText(part.strip(), raw.variable) for part in raw.split(",")] if raw.strip() else []
@@ -143,7 +145,7 @@ class Converter:
             return self.report(key, raw, f"must not be given together with `{where}`", "keep one of the two")
         if not isinstance(raw, str) or not raw:
             return self.report(key, raw, "must be a path of a file that holds the secret", "write the file's path")
-        path = (self._base_dir / str(raw)).expanduser()
+        path = self._base_dir / Path(raw).expanduser()
         try:
             text = path.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
@@ -210,7 +212,7 @@ class Converter:
             return self.report(path, REDACTED, "must be a text that is not empty", "quote it, or give it by `_file`")
         if base is Path:
             if isinstance(raw, str) and raw:
-                return Path(raw).expanduser()
+                return self._base_dir / Path(raw).expanduser()
             return self.report(path, raw, "must be a path", "write the path as a text")
         if base is Decimal:
             return self._decimal(raw, type_, path)

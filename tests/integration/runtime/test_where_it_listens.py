@@ -42,9 +42,11 @@ async def test_the_socket_of_a_dead_process_is_replaced(tmp_path, serve_probe, p
         dead.bind(str(path))
         dead.listen()
     assert path.exists()
-    async with serve_probe(GrpcServerConfig(unix_socket=str(path))):
-        async with open_channel(GrpcClientConfig(address=f"unix:{path}")) as channel:
-            assert await probe_call(channel, "UnaryUnary") == [b"x"]
+    async with (
+        serve_probe(GrpcServerConfig(unix_socket=str(path))),
+        open_channel(GrpcClientConfig(address=f"unix:{path}")) as channel,
+    ):
+        assert await probe_call(channel, "UnaryUnary") == [b"x"]
 
 
 async def test_the_socket_of_a_living_process_is_left_alone(tmp_path, serve_probe, probe_call):
@@ -87,30 +89,34 @@ def test_a_server_must_listen_somewhere():
 
 
 async def test_health_is_told_per_service_and_watched(serve_probe):
-    async with serve_probe(GrpcServerConfig(port=0)) as (server, _probe):
-        async with open_channel(GrpcClientConfig(address=server.addresses[0])) as channel:
-            stub = health_pb2_grpc.HealthStub(channel)
-            request = health_pb2.HealthCheckRequest(service="test.Probe")
-            not_serving, serving = health_pb2.HealthCheckResponse.NOT_SERVING, health_pb2.HealthCheckResponse.SERVING
-            assert (await stub.Check(request, timeout=5)).status == not_serving
-            assert (await stub.Check(health_pb2.HealthCheckRequest(), timeout=5)).status == serving
-            with pytest.raises(grpc.aio.AioRpcError) as caught:
-                await stub.Check(health_pb2.HealthCheckRequest(service="nobody"), timeout=5)
-            assert caught.value.code() is grpc.StatusCode.NOT_FOUND
-            watch = stub.Watch(request)
-            assert (await asyncio.wait_for(watch.read(), 5)).status == not_serving
-            server.health.set("test.Probe", True)
-            assert (await asyncio.wait_for(watch.read(), 5)).status == serving
-            assert (await stub.Check(request, timeout=5)).status == serving
-            watch.cancel()
+    async with (
+        serve_probe(GrpcServerConfig(port=0)) as (server, _probe),
+        open_channel(GrpcClientConfig(address=server.addresses[0])) as channel,
+    ):
+        stub = health_pb2_grpc.HealthStub(channel)
+        request = health_pb2.HealthCheckRequest(service="test.Probe")
+        not_serving, serving = health_pb2.HealthCheckResponse.NOT_SERVING, health_pb2.HealthCheckResponse.SERVING
+        assert (await stub.Check(request, timeout=5)).status == not_serving
+        assert (await stub.Check(health_pb2.HealthCheckRequest(), timeout=5)).status == serving
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Check(health_pb2.HealthCheckRequest(service="nobody"), timeout=5)
+        assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+        watch = stub.Watch(request)
+        assert (await asyncio.wait_for(watch.read(), 5)).status == not_serving
+        server.health.set("test.Probe", True)
+        assert (await asyncio.wait_for(watch.read(), 5)).status == serving
+        assert (await stub.Check(request, timeout=5)).status == serving
+        watch.cancel()
 
 
 async def test_reflection_lists_the_services(serve_probe):
-    async with serve_probe(GrpcServerConfig(port=0)) as (server, _probe):
-        async with open_channel(GrpcClientConfig(address=server.addresses[0])) as channel:
-            stub = reflection_pb2_grpc.ServerReflectionStub(channel)
-            call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
-            answer = await asyncio.wait_for(call.read(), 5)
-            names = {service.name for service in answer.list_services_response.service}
-            assert {"test.Probe", "grpc.health.v1.Health"} <= names
-            call.cancel()
+    async with (
+        serve_probe(GrpcServerConfig(port=0)) as (server, _probe),
+        open_channel(GrpcClientConfig(address=server.addresses[0])) as channel,
+    ):
+        stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+        call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
+        answer = await asyncio.wait_for(call.read(), 5)
+        names = {service.name for service in answer.list_services_response.service}
+        assert {"test.Probe", "grpc.health.v1.Health"} <= names
+        call.cancel()

@@ -90,9 +90,11 @@ async def test_a_read_token_reads(serve_probe, probe_call):
 
 
 async def test_without_tokens_loopback_may_trade(serve_probe, probe_call):
-    async with serve_probe(GrpcServerConfig(port=0), roles=TRADE_ONLY) as (server, _probe):
-        async with open_channel(GrpcClientConfig(address=f"127.0.0.1:{server.bound_port}")) as channel:
-            assert await probe_call(channel, "UnaryUnary") == [b"x"]
+    async with (
+        serve_probe(GrpcServerConfig(port=0), roles=TRADE_ONLY) as (server, _probe),
+        open_channel(GrpcClientConfig(address=f"127.0.0.1:{server.bound_port}")) as channel,
+    ):
+        assert await probe_call(channel, "UnaryUnary") == [b"x"]
 
 
 def test_all_interfaces_without_tls_is_refused_and_says_why():
