@@ -1,0 +1,171 @@
+"""Pause, resume and stop, for people who proved to be operators.
+
+    POST /api/bots/{id}/pause    {"reason": "..."}
+    POST /api/bots/{id}/resume   {}
+    POST /api/bots/{id}/stop     {"mode": "keep" | "cancel" | "flatten"}
+
+A request must come from our own page (or no page), carry JSON, and show the operator's cookie or token. Everything
+that was asked, and what came of it, is logged.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, final
+
+import msgspec
+import structlog
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from opensqt.domain.errors import OpensqtError
+from opensqt.domain.status_map import GrpcStatus, status_of
+from opensqt.live_server.auth import Authenticator, WebRole
+from opensqt.live_server.guard import is_same_origin
+from opensqt.proto.engine_pb2 import PauseRequest, ResumeRequest, StopMode, StopRequest
+from opensqt.runtime.grpc_client import call
+
+if TYPE_CHECKING:  # a name of the type stubs alone
+    from opensqt.proto.engine_pb2_grpc import EngineServiceAsyncStub
+
+MAX_BODY_BYTES: Final = 4_096
+CONTROL_TIMEOUT_S: Final = 10.0
+# Stopping cancels, verifies by query and may close a position.
+STOP_TIMEOUT_S: Final = 60.0
+MAX_REASON_CHARACTERS: Final = 200
+
+_STOP_MODES: Final[Mapping[str, StopMode.ValueType]] = {
+    "keep": StopMode.STOP_MODE_KEEP,
+    "cancel": StopMode.STOP_MODE_CANCEL,
+    "flatten": StopMode.STOP_MODE_FLATTEN,
+}
+
+_HTTP_STATUS: Final[Mapping[GrpcStatus, int]] = {
+    GrpcStatus.INVALID_ARGUMENT: 400,
+    GrpcStatus.NOT_FOUND: 404,
+    GrpcStatus.ALREADY_EXISTS: 409,
+    GrpcStatus.PERMISSION_DENIED: 502,
+    GrpcStatus.RESOURCE_EXHAUSTED: 429,
+    GrpcStatus.FAILED_PRECONDITION: 409,
+    GrpcStatus.ABORTED: 504,
+    GrpcStatus.UNIMPLEMENTED: 501,
+    GrpcStatus.INTERNAL: 502,
+    GrpcStatus.UNAVAILABLE: 503,
+    GrpcStatus.UNAUTHENTICATED: 502,
+}
+
+_log = structlog.get_logger(__name__)
+
+Json = dict[str, Any]
+
+
+class RefusedError(Exception):
+    """A request is answered with an error: HTTP status, machine-readable reason, words for people."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.message = message
+
+    def response(self) -> JSONResponse:
+        """Return it as an HTTP answer."""
+        error = {"reason": self.reason, "message": self.message}
+        return JSONResponse({"error": error}, status_code=self.status)
+
+
+async def read_json(request: Request) -> Json:
+    """Return the JSON object in a request's small body.
+
+    Raises:
+        RefusedError: not JSON, not an object, or too large.
+    """
+    if not is_same_origin(request.headers):
+        raise RefusedError(403, "CROSS_ORIGIN", "requests of another site's page are refused")
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise RefusedError(415, "NOT_JSON", "send the body as application/json")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise RefusedError(413, "TOO_LARGE", f"the body may have at most {MAX_BODY_BYTES} bytes")
+    try:
+        decoded = msgspec.json.decode(bytes(body) or b"{}", type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise RefusedError(400, "NOT_JSON", f"the body is not a JSON object: {error}") from None
+    return decoded
+
+
+@final
+class Controls:
+    """Carry an operator's wish to the engine.
+
+    Args:
+        stub: the engine, with a token that may control it.
+        auth: tells who is asking.
+    """
+
+    def __init__(self, stub: "EngineServiceAsyncStub", auth: Authenticator) -> None:
+        self._stub = stub
+        self._auth = auth
+
+    async def pause(self, request: Request) -> Response:
+        """Answer `POST .../pause`."""
+        return await self._control(request, "pause", self._pause)
+
+    async def resume(self, request: Request) -> Response:
+        """Answer `POST .../resume`."""
+        return await self._control(request, "resume", self._resume)
+
+    async def stop(self, request: Request) -> Response:
+        """Answer `POST .../stop`."""
+        return await self._control(request, "stop", self._stop)
+
+    async def _pause(self, bot_id: str, body: Json) -> Json:
+        reason = str(body.get("reason") or "paused from the page")[:MAX_REASON_CHARACTERS]
+        request = PauseRequest(bot_id=bot_id, reason=reason)
+        answer = await call(self._stub.Pause, request, timeout_s=CONTROL_TIMEOUT_S)
+        return {"bot_ids": list(answer.bot_ids)}
+
+    async def _resume(self, bot_id: str, _body: Json) -> Json:
+        answer = await call(self._stub.Resume, ResumeRequest(bot_id=bot_id), timeout_s=CONTROL_TIMEOUT_S)
+        return {"bot_ids": list(answer.bot_ids)}
+
+    async def _stop(self, bot_id: str, body: Json) -> Json:
+        mode = _STOP_MODES.get(str(body.get("mode")))
+        if mode is None:
+            raise RefusedError(400, "INVALID_FIELD", "`mode` must be keep, cancel or flatten")
+        answer = await call(self._stub.Stop, StopRequest(bot_id=bot_id, mode=mode), timeout_s=STOP_TIMEOUT_S)
+        return {
+            "bot_ids": list(answer.bot_ids),
+            "open_orders_left": answer.open_orders_left,
+            "position_lots_left": answer.position_lots_left,
+            "verified": answer.verified,
+            "message": answer.message,
+        }
+
+    async def _control(self, request: Request, action: str, run: Callable[[str, Json], Awaitable[Json]]) -> Response:
+        bot_id = request.path_params["bot_id"]
+        address = request.client.host if request.client else "unknown"
+        try:
+            self._require_operator(request)
+            result = await run(bot_id, await read_json(request))
+        except RefusedError as refusal:
+            _log.warning("control_refused", action=action, bot_id=bot_id, address=address, reason=refusal.reason)
+            return refusal.response()
+        except OpensqtError as error:
+            _log.warning("control_failed", action=action, bot_id=bot_id, address=address, reason=error.reason.value)
+            status = _HTTP_STATUS[status_of(error.reason)]
+            return RefusedError(status, error.reason.value, error.message).response()
+        _log.info("control_done", action=action, bot_id=bot_id, address=address, result=result)
+        return JSONResponse({"ok": True, "action": action, **result})
+
+    def _require_operator(self, request: Request) -> None:
+        if not self._auth.has_operator:
+            raise RefusedError(
+                403,
+                "NO_OPERATOR",
+                "controls are off: set `operator_token` in the web server's config to allow them",
+            )
+        if not is_same_origin(request.headers):
+            raise RefusedError(403, "CROSS_ORIGIN", "requests of another site's page are refused")
+        if self._auth.role(request.headers, request.cookies) < WebRole.OPERATOR:
+            raise RefusedError(401, "OPERATOR_REQUIRED", "log in with the operator token first")
