@@ -70,7 +70,9 @@ class TokenConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class GrpcServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where a gRPC server listens: TCP (`port`, 0 = any free one, null = none), a unix socket, or both at once.
 
-    Off loopback TLS is required, and so is knowing the caller: tokens, or client certificates.
+    Off loopback TLS is required, and so is knowing the caller: tokens, or client certificates. Where tokens are
+    configured, `anonymous_role` says what a caller on this machine may do without one; clients of the original know no
+    tokens.
     """
 
     host: str = "127.0.0.1"
@@ -78,6 +80,7 @@ class GrpcServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unix_socket: str | None = None
     tls: TlsConfig | None = None
     tokens: tuple[TokenConfig, ...] = ()
+    anonymous_role: Literal["none", "read", "trade"] = "none"
 
     def __post_init__(self) -> None:
         """Check that the server can be reached, and only by those it should be."""
@@ -90,6 +93,13 @@ class GrpcServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                     repr(self.host),
                     "off loopback the server needs `tls`: orders and tokens would travel in clear text",
                     "use host 127.0.0.1, or add `tls:` with cert_file and key_file",
+                )
+            if self.anonymous_role != "none":
+                raise ConfigError.single(
+                    "anonymous_role",
+                    self.anonymous_role,
+                    "off loopback the server must know its callers",
+                    "use anonymous_role: none, or host 127.0.0.1",
                 )
             if not self.tokens and self.tls.client_ca_file is None:
                 raise ConfigError.single(

@@ -86,7 +86,9 @@ class GrpcServer:
         self.server = aio.server(
             interceptors=[
                 MetricsInterceptor(),
-                AuthInterceptor(config.tokens, roles),
+                AuthInterceptor(
+                    config.tokens, roles, None if config.anonymous_role == "none" else config.anonymous_role
+                ),
                 DeadlineInterceptor(default_deadline_s),
                 ErrorInterceptor(),
             ],

@@ -104,11 +104,15 @@ class ErrorInterceptor(aio.ServerInterceptor):
 class AuthInterceptor(aio.ServerInterceptor):
     """Let in who shows a token whose role suffices; without configured tokens everybody here may trade.
 
+    A caller who shows no token at all has the anonymous role, if there is one; a wrong token never falls back to it.
     Health is open to all: whoever restarts a service must be able to ask without a secret.
     """
 
-    def __init__(self, tokens: Sequence[TokenConfig], roles: Mapping[str, Role]) -> None:
+    def __init__(
+        self, tokens: Sequence[TokenConfig], roles: Mapping[str, Role], anonymous_role: Role | None = None
+    ) -> None:
         self._tokens = tuple(tokens)
+        self._anonymous_role = anonymous_role
         self._roles = roles
 
     async def intercept_service(
@@ -133,7 +137,7 @@ class AuthInterceptor(aio.ServerInterceptor):
         if needed == "trade" and role != "trade":
             return RoleError(
                 ErrorReason.ROLE_REQUIRED,
-                f"{method} needs the role `trade`; the token has `{role}`",
+                f"{method} needs the role `trade`; the caller has `{role}`",
                 metadata={"role": role, "needed": needed},
             )
         return None
@@ -143,6 +147,8 @@ class AuthInterceptor(aio.ServerInterceptor):
         for key, value in metadata or ():
             if key == "authorization" and isinstance(value, str) and value[:7].lower() == "bearer ":
                 shown = value[7:].strip()
+        if not shown:
+            return self._anonymous_role
         found: Role | None = None
         # Every token is compared, always, so that time says nothing about which one came close.
         for known in self._tokens:

@@ -127,3 +127,25 @@ async def test_a_missing_certificate_is_a_config_error(tmp_path, serve_probe):
     with pytest.raises(ConfigError, match="readable PEM file"):
         async with serve_probe(GrpcServerConfig(port=0, tls=tls)):
             pass
+
+
+async def test_a_caller_without_a_token_has_the_anonymous_role_and_a_wrong_token_never_falls_back(
+    serve_probe, probe_call
+):
+    trading = GrpcServerConfig(port=0, tokens=TOKENS, anonymous_role="trade")
+    async with serve_probe(trading, roles=TRADE_ONLY) as (server, _probe):
+        address = f"127.0.0.1:{server.bound_port}"
+        async with open_channel(GrpcClientConfig(address=address)) as channel:
+            assert await probe_call(channel, "UnaryUnary") == [b"x"]
+        async with open_channel(GrpcClientConfig(address=address, token=Secret("a-token-nobody-was-given"))) as channel:
+            assert (await refused(probe_call, channel)).code() is grpc.StatusCode.UNAUTHENTICATED
+    reading = GrpcServerConfig(port=0, tokens=TOKENS, anonymous_role="read")
+    async with serve_probe(reading, roles=TRADE_ONLY) as (server, _probe):
+        async with open_channel(GrpcClientConfig(address=f"127.0.0.1:{server.bound_port}")) as channel:
+            assert (await refused(probe_call, channel)).code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+def test_off_loopback_nobody_is_anonymous(certificates):
+    tls = TlsConfig(cert_file=certificates.server_cert, key_file=certificates.server_key)
+    with pytest.raises(ConfigError, match="anonymous_role"):
+        GrpcServerConfig(host="0.0.0.0", port=0, tls=tls, tokens=TOKENS, anonymous_role="read")
