@@ -140,9 +140,11 @@ async def test_a_caller_without_a_token_has_the_anonymous_role_and_a_wrong_token
         async with open_channel(GrpcClientConfig(address=address, token=Secret("a-token-nobody-was-given"))) as channel:
             assert (await refused(probe_call, channel)).code() is grpc.StatusCode.UNAUTHENTICATED
     reading = GrpcServerConfig(port=0, tokens=TOKENS, anonymous_role="read")
-    async with serve_probe(reading, roles=TRADE_ONLY) as (server, _probe):
-        async with open_channel(GrpcClientConfig(address=f"127.0.0.1:{server.bound_port}")) as channel:
-            assert (await refused(probe_call, channel)).code() is grpc.StatusCode.PERMISSION_DENIED
+    async with (
+        serve_probe(reading, roles=TRADE_ONLY) as (server, _probe),
+        open_channel(GrpcClientConfig(address=f"127.0.0.1:{server.bound_port}")) as channel,
+    ):
+        assert (await refused(probe_call, channel)).code() is grpc.StatusCode.PERMISSION_DENIED
 
 
 def test_off_loopback_nobody_is_anonymous(certificates):
