@@ -68,7 +68,7 @@ cdef class Increment:
         """Convert n bytes at p; returns a FIXED_ code and writes `out` on FIXED_OK."""
         cdef const char* stop = NULL
         cdef int64_t value = 0
-        cdef int status = scan_fixed(p, p + n, self.places, self.unit, &value, &stop)
+        cdef int status = scan_fixed(p, p + n, False, self.places, self.unit, &value, &stop)
         if stop != p + n:
             return FIXED_NOT_A_NUMBER
         if status == FIXED_OK:
