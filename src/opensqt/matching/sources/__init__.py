@@ -1,0 +1,1 @@
+"""Markets to match against: recorded captures and seeded synthetic ones."""
