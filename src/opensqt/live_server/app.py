@@ -20,8 +20,8 @@ from opensqt.runtime.config import EXIT_CONFIG, ConfigError, load_config  # firs
 if TYPE_CHECKING:
     import grpc
 
-from grpc_health.v1.health_pb2_grpc import (
-    HealthStub,  # type: ignore[import-untyped, unused-ignore]  # stubs are a package apart
+from grpc_health.v1.health_pb2_grpc import (  # type: ignore[import-untyped, unused-ignore]  # stubs are a package apart
+    HealthStub,
 )
 
 from opensqt.domain.clock import Clock
