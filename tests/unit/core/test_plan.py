@@ -1,0 +1,102 @@
+"""The planner and the difference together, on the worked example and along a price path."""
+
+import random
+
+import pytest
+
+from opensqt._core.diff import BUY, CANCEL, PLACE, SELL, Desired, Differ, Live
+from opensqt._core.grid import Lattice
+from opensqt._core.plan import GridPlanner, Holdings
+
+
+def planner(**changes: int) -> GridPlanner:
+    settings = {"buy_window": 10, "sell_window": 10, "quote_units": 3_000_000, **changes}
+    return GridPlanner(Lattice.arithmetic(300_000, 200), **settings)
+
+
+def test_the_worked_example_from_the_first_buys_to_the_take_profit() -> None:
+    grid, holdings, desired, live, differ = planner(), Holdings(), Desired(), Live(), Differ()
+    grid.plan(600_260, holdings, desired)
+    actions = differ.run(desired, live)
+    assert [(a.kind, a.side, a.price_ticks, a.lots) for a in actions] == [
+        (PLACE, BUY, price, 10) for price in range(300_000, 298_200, -200)
+    ]
+    for handle, action in enumerate(actions):
+        live.put(handle, action.slot, action.side, action.price_ticks, action.lots)
+    # The 3000 buy fills.
+    live.remove(0)
+    holdings.set(0, 10)
+    grid.plan(600_260, holdings, desired)
+    (sell,) = differ.run(desired, live)
+    assert (sell.kind, sell.side, sell.slot, sell.price_ticks, sell.lots) == (PLACE, SELL, 0, 300_200, 10)
+    assert sell.reduce_only
+    live.put(99, sell.slot, sell.side, sell.price_ticks, sell.lots, sell.reduce_only)
+    assert differ.run(desired, live) == []
+    # The sell fills: the slot is empty and is bought again.
+    live.remove(99)
+    holdings.set(0, 0)
+    grid.plan(600_260, holdings, desired)
+    assert [(a.kind, a.slot, a.side) for a in differ.run(desired, live)] == [(PLACE, 0, BUY)]
+
+
+def test_price_jitter_around_a_level_cancels_nothing() -> None:
+    grid, holdings, desired, live, differ = planner(), Holdings(), Desired(), Live(), Differ()
+    handle = 0
+    cancels = 0
+    rng = random.Random(7)
+    for _ in range(500):
+        grid.plan(600_200 + rng.randint(-250, 250), holdings, desired)
+        for action in differ.run(desired, live):
+            if action.kind == CANCEL:
+                cancels += 1
+                live.remove(action.handle)
+            else:
+                handle += 1
+                live.put(handle, action.slot, action.side, action.price_ticks, action.lots, action.reduce_only)
+    assert cancels == 0
+
+
+def test_the_rest_of_a_partly_filled_buy_stays_while_its_lot_is_sold() -> None:
+    grid, holdings, desired, live = planner(), Holdings(), Desired(), Live()
+    grid.plan(600_260, holdings, desired)
+    for action in Differ().run(desired, live):
+        live.put(action.slot, action.slot, action.side, action.price_ticks, action.lots)
+    live.set_remaining(0, 7)
+    holdings.set(0, 3)
+    grid.plan(600_260, holdings, desired)
+    (sell,) = Differ().run(desired, live)
+    assert (sell.slot, sell.side, sell.lots) == (0, SELL, 3)
+
+
+def test_levels_too_dear_for_the_smallest_order_are_left_out() -> None:
+    grid, desired = planner(min_lots=11, quote_units=3_284_000), Desired()
+    grid.plan(600_260, Holdings(), desired)
+    assert [row[2] for row in desired.rows()] == [298_400]
+
+
+def test_equal_base_sizing_gives_every_level_the_same_lots() -> None:
+    grid, desired = planner(quote_units=0, fixed_lots=4), Desired()
+    grid.plan(600_260, Holdings(), desired)
+    assert {row[3] for row in desired.rows()} == {4}
+    assert grid.lots_at(-5) == 4
+
+
+def test_holdings_count_what_slots_hold() -> None:
+    holdings = Holdings()
+    holdings.set(3, 5)
+    holdings.set(-2, 1)
+    holdings.set(3, 4)
+    assert (holdings.items(), holdings.total_lots, holdings.get(3), holdings.get(9)) == ([(-2, 1), (3, 4)], 5, 4, 0)
+    holdings.set(3, 0)
+    assert len(holdings) == 1
+    with pytest.raises(ValueError, match="lots was -1"):
+        holdings.set(1, -1)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"buy_window": -1}, {"safety_permille": 1001}, {"fixed_lots": 3}, {"quote_units": 0}, {"units_per_tick_lot": 0}],
+)
+def test_an_impossible_plan_is_refused(changes: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match=r"was"):
+        planner(**changes)
