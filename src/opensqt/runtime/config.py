@@ -61,7 +61,7 @@ def load_config(path: Path, type_: type[T], *, env: Mapping[str, str], prefix: s
     Raises ConfigError with every problem found, also when the file is missing or is not YAML.
     """
     document = read_document(path)
-    return convert_config(document, type_, env=env, prefix=prefix, source=str(path), base_dir=path.parent)
+    return convert_config(document, type_, env=env, prefix=prefix, source=str(path), base_dir=path.absolute().parent)
 
 
 def read_document(path: Path) -> dict[str, object]:

@@ -10,6 +10,7 @@ traceback in the log.
 
 import asyncio
 import contextlib
+import ctypes
 import os
 import signal
 import sys
@@ -19,7 +20,7 @@ from typing import Any, final
 import structlog
 import uvloop
 
-from opensqt.domain.errors import OpensqtError
+from opensqt.domain.errors import ErrorReason, OpensqtError, UnavailableError
 from opensqt.runtime.config_problems import EXIT_CONFIG, ConfigError
 
 EXIT_OK = 0
@@ -27,6 +28,11 @@ EXIT_FAILURE = 1
 EXIT_USAGE = 2
 EXIT_HARD_STOP = 130
 STOP_TIMEOUT_S = 20.0
+
+SUPERVISOR_PID_VARIABLE = "OPENSQT_SUPERVISOR_PID"
+"""Set by whoever starts services together; a service that sees it ends when that process does."""
+
+_PR_SET_PDEATHSIG = 1
 
 _log = structlog.get_logger(__name__)
 
@@ -72,6 +78,7 @@ def run_service(
     After SIGINT or SIGTERM `main` has `stop_timeout_s` to return; then, or on a second signal, the process exits hard.
     """
     try:
+        _follow_supervisor()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_run(main, stop_timeout_s))
     except KeyboardInterrupt:  # before the handlers were in place
@@ -114,6 +121,16 @@ def _signals(lifecycle: Lifecycle, stop_timeout_s: float) -> Iterator[None]:
             timer.cancel()
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.remove_signal_handler(signum)
+
+
+def _follow_supervisor() -> None:
+    """Let the kernel send SIGTERM when our supervisor dies, however it dies: no service is left behind."""
+    pid = os.environ.get(SUPERVISOR_PID_VARIABLE, "")
+    if not pid.isdecimal() or sys.platform != "linux":
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != int(pid):  # it died before we could ask
+        raise UnavailableError(ErrorReason.SHUTTING_DOWN, f"the supervisor (process {pid}) is gone; nothing to do")
 
 
 def _hard_stop(why: str) -> None:

@@ -1,0 +1,108 @@
+"""The running engine, found and called: for `status`, `pause`, `resume`, `stop` and the demo's report."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import final
+
+from opensqt.cli.errors import EXIT_USAGE, CliError
+from opensqt.cli.state_dir import RunningInstance, read_instance
+from opensqt.domain.errors import OpensqtError, UnavailableError
+from opensqt.proto import engine_pb2, engine_pb2_grpc
+from opensqt.runtime.config import GrpcClientConfig, Secret
+from opensqt.runtime.grpc_client import call, open_channel
+
+CALL_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 60.0  # cancelling is verified by query, flattening waits for fills
+STATE_ROOT = Path("var")
+
+STOP_MODES = {
+    "keep": engine_pb2.STOP_MODE_KEEP,
+    "cancel": engine_pb2.STOP_MODE_CANCEL,
+    "flatten": engine_pb2.STOP_MODE_FLATTEN,
+}
+
+
+@final
+class EngineClient:
+    """EngineService with deadlines and typed errors."""
+
+    def __init__(self, stub: "engine_pb2_grpc.EngineServiceAsyncStub") -> None:  # a name of the stubs only
+        self._stub = stub
+
+    async def get_status(self, bot_id: str = "") -> engine_pb2.GetStatusResponse:
+        """Return the whole state of one bot, or of all."""
+        request = engine_pb2.GetStatusRequest(bot_id=bot_id)
+        return await call(self._stub.GetStatus, request, timeout_s=CALL_TIMEOUT_S)
+
+    async def pause(self, bot_id: str, reason: str) -> list[str]:
+        """Pause one bot or all; returns those that are paused."""
+        request = engine_pb2.PauseRequest(bot_id=bot_id, reason=reason)
+        return list((await call(self._stub.Pause, request, timeout_s=CALL_TIMEOUT_S)).bot_ids)
+
+    async def resume(self, bot_id: str) -> list[str]:
+        """Resume one bot or all; returns those that go on."""
+        request = engine_pb2.ResumeRequest(bot_id=bot_id)
+        return list((await call(self._stub.Resume, request, timeout_s=CALL_TIMEOUT_S)).bot_ids)
+
+    async def stop(self, bot_id: str, mode: str) -> engine_pb2.StopResponse:
+        """Stop one bot or all; returns what is left at the venue."""
+        request = engine_pb2.StopRequest(bot_id=bot_id, mode=STOP_MODES[mode])
+        return await call(self._stub.Stop, request, timeout_s=STOP_TIMEOUT_S)
+
+
+@asynccontextmanager
+async def engine_client(config: GrpcClientConfig) -> AsyncIterator[EngineClient]:
+    """Open a client for a known address. Raises CliError when nobody answers there."""
+    async with open_channel(config) as channel:
+        try:
+            yield EngineClient(engine_pb2_grpc.EngineServiceStub(channel))
+        except UnavailableError as error:
+            raise CliError(f"the engine at {config.address} does not answer: {error.message}") from None
+        except OpensqtError as error:
+            raise CliError(f"the engine refused: {error.message} ({error.reason.value})") from None
+
+
+def find_engine(state: Path | None, config: Path | None) -> GrpcClientConfig:
+    """Return how to reach the engine: of a state folder, of a config file, or the only one that runs below `var/`.
+
+    Raises CliError that says where it looked when nothing, or more than one instance, runs.
+    """
+    if config is not None:
+        return _engine_of_config(config)
+    if state is not None:
+        instance = read_instance(state)
+        if instance is None:
+            raise CliError(f"nothing runs in {state}; start it with `opensqt demo` or `opensqt up CONFIG`")
+        return client_config(instance)
+    running = {
+        path.parent: found
+        for path in sorted(STATE_ROOT.glob("*/runtime.json"))
+        if (found := read_instance(path.parent))
+    }
+    if not running:
+        raise CliError(
+            f"nothing is running (looked in {STATE_ROOT.absolute()}); start it with `opensqt demo` or"
+            " `opensqt up CONFIG`, or say where it is with --state DIR or --config FILE"
+        )
+    if len(running) > 1:
+        names = ", ".join(str(path) for path in running)
+        raise CliError(f"more than one instance is running: {names}; choose one with --state", EXIT_USAGE)
+    return client_config(next(iter(running.values())))
+
+
+def client_config(instance: RunningInstance) -> GrpcClientConfig:
+    """Return how to reach a running instance's engine. Raises CliError when its token cannot be read."""
+    token = None
+    if instance.token_file is not None:
+        try:
+            token = Secret(Path(instance.token_file).read_text(encoding="utf-8").strip())
+        except OSError as error:
+            raise CliError(f"the token of the running instance cannot be read: {error}") from None
+    return GrpcClientConfig(address=instance.engine_address, token=token)
+
+
+def _engine_of_config(path: Path) -> GrpcClientConfig:
+    from opensqt.cli.umbrella_config import engine_client_config, load_any
+
+    return engine_client_config(load_any(path))

@@ -1,0 +1,50 @@
+"""The three services as the supervisor sees them: how each is started and how each shows that it is healthy."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from opensqt.cli.probe import Probe, grpc_probe, http_probe
+from opensqt.cli.supervisor import ServiceSpec
+from opensqt.runtime.config import GrpcClientConfig
+
+MODULES = {
+    "connector": "opensqt.connector.app",
+    "engine": "opensqt.engine.app",
+    "live_server": "opensqt.live_server.app",
+}
+START_ORDER = ("connector", "engine", "live_server")
+# The engine first: it leaves the market in order while its connector still stands.
+STOP_ORDER = ("engine", "live_server", "connector")
+
+EXCHANGE_SERVICE = "opensqt.market_maker.v1.ExchangeService"
+ENGINE_SERVICE = "opensqt.market_maker.v1.EngineService"
+
+
+def service_spec(name: str, config_file: Path, log_file: Path, probe: Probe) -> ServiceSpec:
+    """Return how to start one of our services with a config file."""
+    argv = [sys.executable, "-m", MODULES[name], "--config", str(config_file)]
+    return ServiceSpec(name=name, argv=argv, log_file=log_file, probe=probe)
+
+
+def connector_probe(config: GrpcClientConfig) -> Probe:
+    """Return the connector's probe: healthy while its exchange session is up and fresh."""
+    return grpc_probe(config, EXCHANGE_SERVICE)
+
+
+def engine_probe(config: GrpcClientConfig) -> Probe:
+    """Return the engine's probe."""
+    return grpc_probe(config, ENGINE_SERVICE)
+
+
+def page_probe(host: str, port: int, *, tls: bool) -> Probe:
+    """Return the page's probe."""
+    here = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104  where to ask, not to bind
+    return http_probe(here, port, tls=tls)
+
+
+def child_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the environment for services: without our own variables, which the generated configs hold already."""
+    kept = {name: value for name, value in environ.items() if not name.startswith("OPENSQT_")}
+    return {**kept, "PYTHONUNBUFFERED": "1"}
