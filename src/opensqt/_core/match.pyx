@@ -82,7 +82,7 @@ cdef class Matcher:
         cdef Side* own
         cdef Owner* account
         cdef const int64_t* levels = <const int64_t*> PyBytes_AS_STRING(opposite)
-        cdef int64_t count = level_count(opposite), limit, i
+        cdef int64_t count = level_count(opposite), limit = 0, i
         check_side(side)
         check_lots("price_ticks", price_ticks, 0, MAX_PRICE)
         check_lots("lots", lots, 1, MAX_LOTS)
@@ -113,10 +113,11 @@ cdef class Matcher:
             if limit <= 0:
                 events.append(event_of(E_REJECTED, side, &order, price_ticks, lots, R_REDUCE_ONLY))
                 return events
-            order.lots = min(order.lots, limit)
         if post_only and crosses(&self.resting.sides[1 - side], limit_key(side, price_ticks), 1 - side, levels, count):
             events.append(event_of(E_REJECTED, side, &order, price_ticks, lots, R_POST_ONLY))
             return events
+        if reduce_only:
+            order.lots = min(lots, limit)
         events.append(event_of(E_ACCEPTED, side, &order, price_ticks, order.lots, R_NONE))
         self.arrive(events, side, &order, tif, levels, count, displayed_lots, stp)
         return events

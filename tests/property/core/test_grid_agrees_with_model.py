@@ -1,6 +1,7 @@
 """The lattice kernel against exact fractions."""
 
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -80,5 +81,5 @@ def test_a_geometric_lattice_rises_strictly_and_is_the_same_whichever_level_is_a
     upward, scattered = Lattice.geometric(anchor, ratio), Lattice.geometric(anchor, ratio)
     low = max(upward.lowest_index, -200)
     levels = [upward.level_ticks(k) for k in range(low, 20)]
-    assert all(a < b for a, b in zip(levels, levels[1:], strict=False))
+    assert all(a < b for a, b in pairwise(levels))
     assert [scattered.level_ticks(k) for k in reversed(range(low, 20))] == levels[::-1]

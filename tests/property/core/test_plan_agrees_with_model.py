@@ -75,8 +75,7 @@ def test_the_planned_set_is_that_of_the_rules_after_any_moves(
     holdings, desired = Holdings(), Desired()
     for price2, held in moves:
         existing = {k: size for k, size in held.items() if model.level(k) is not None}
-        for k, _ in holdings.items():
-            holdings.set(k, 0)
+        holdings.clear()
         for k, size in existing.items():
             holdings.set(k, size)
         assert planner.plan(price2, holdings, desired) == model.near(Fraction(price2, 2))
