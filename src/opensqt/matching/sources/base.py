@@ -35,7 +35,10 @@ class MarketSource(Protocol):
         ...
 
     def position(self) -> dict[str, Any]:
-        """Return where the source stands, as plain JSON-able data for `seek`."""
+        """Return where the source stands, as plain JSON-able data for `seek`.
+
+        Valid only once everything that `pop` was asked for has been consumed.
+        """
         ...
 
     def seek(self, position: dict[str, Any]) -> None:
