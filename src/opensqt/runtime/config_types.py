@@ -87,13 +87,6 @@ class GrpcServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.port is None and self.unix_socket is None:
             raise ConfigError.single("port", None, "a server needs `port`, `unix_socket` or both", "set one of them")
         if self.port is not None and not is_loopback(self.host):
-            if self.anonymous is not None:
-                raise ConfigError.single(
-                    "anonymous",
-                    repr(self.anonymous),
-                    "off loopback nobody may call without a token",
-                    "remove `anonymous`, or use host 127.0.0.1",
-                )
             if self.tls is None:
                 raise ConfigError.single(
                     "host",

@@ -151,22 +151,3 @@ def test_off_loopback_nobody_is_anonymous(certificates):
     tls = TlsConfig(cert_file=certificates.server_cert, key_file=certificates.server_key)
     with pytest.raises(ConfigError, match="anonymous_role"):
         GrpcServerConfig(host="0.0.0.0", port=0, tls=tls, tokens=TOKENS, anonymous_role="read")
-
-
-async def test_callers_without_a_token_have_the_anonymous_role_and_wrong_tokens_none(serve_probe, probe_call):
-    config = GrpcServerConfig(port=0, tokens=TOKENS, anonymous="trade")
-    async with serve_probe(config, roles=TRADE_ONLY) as (server, _probe):
-        address = f"127.0.0.1:{server.bound_port}"
-        async with open_channel(GrpcClientConfig(address=address)) as channel:
-            assert await probe_call(channel, "UnaryUnary") == [b"x"]
-        async with open_channel(GrpcClientConfig(address=address, token=READ)) as channel:
-            assert (await refused(probe_call, channel)).code() is grpc.StatusCode.PERMISSION_DENIED
-        wrong = Secret("a-token-nobody-was-given")
-        async with open_channel(GrpcClientConfig(address=address, token=wrong)) as channel:
-            assert (await refused(probe_call, channel)).code() is grpc.StatusCode.UNAUTHENTICATED
-
-
-def test_nobody_is_anonymous_off_loopback(certificates):
-    tls = TlsConfig(cert_file=certificates.server_cert, key_file=certificates.server_key)
-    with pytest.raises(ConfigError, match="anonymous"):
-        GrpcServerConfig(host="0.0.0.0", port=50051, tls=tls, tokens=TOKENS, anonymous="read")
