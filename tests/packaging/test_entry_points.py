@@ -1,0 +1,90 @@
+"""Every program starts, explains itself quickly, and refuses nonsense with the right exit code."""
+
+import subprocess
+import sys
+import time
+from importlib import metadata
+
+import pytest
+
+PROGRAMS = {
+    "opensqt": "opensqt.cli.main",
+    "opensqt-connector": "opensqt.connector.app",
+    "opensqt-engine": "opensqt.engine.app",
+    "opensqt-live-server": "opensqt.live_server.app",
+}
+COMMANDS = ("demo", "up", "check", "status", "pause", "resume", "stop", "version")
+HELP_LIMIT_S = 0.3
+
+
+def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", module, *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_the_installed_entry_points_are_these(distribution):
+    points = {point.name: point.value for point in distribution.entry_points if point.group == "console_scripts"}
+    assert points == {name: f"{module}:run" for name, module in PROGRAMS.items()}
+    for point in distribution.entry_points:
+        assert callable(point.load())
+
+
+@pytest.mark.parametrize("program", sorted(PROGRAMS))
+def test_help_explains_the_program(program):
+    result = run(PROGRAMS[program], "--help")
+    assert result.returncode == 0, result.stderr
+    assert "usage" in result.stdout.lower()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command):
+    result = run("opensqt.cli.main", command, "--help")
+    assert result.returncode == 0, result.stderr
+    assert command in result.stdout
+
+
+def test_help_is_there_in_300_ms():
+    # The best of several: a busy machine may delay one, but imports that crept in delay all.
+    bare = min(_seconds([sys.executable, "-c", "pass"]) for _ in range(3))
+    best = min(_seconds([sys.executable, "-m", "opensqt.cli.main", "--help"]) for _ in range(5))
+    assert best - bare < HELP_LIMIT_S
+
+
+def _seconds(command: list[str]) -> float:
+    started = time.perf_counter()
+    subprocess.run(command, capture_output=True, timeout=60, check=True)
+    return time.perf_counter() - started
+
+
+def test_help_imports_no_service():
+    code = (
+        "import sys\n"
+        "from opensqt.cli.main import invoke\n"
+        "invoke(['--help'])\n"
+        "print([name for name in sys.modules if name.split('.')[0] == 'grpc' or name.startswith('opensqt.connector')"
+        " or name.startswith('opensqt.engine') or name.startswith('opensqt.live_server')])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert result.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nonsense"], ["demo", "--no-such-option"], ["check"], ["stop"], ["stop", "all"]]
+)
+def test_wrong_usage_ends_with_2_and_without_a_traceback(arguments):
+    result = run("opensqt.cli.main", *arguments)
+    assert result.returncode == 2, result.stdout + result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("program", ["opensqt-connector", "opensqt-engine", "opensqt-live-server"])
+def test_a_service_without_its_config_file_ends_with_78_and_says_so(program, tmp_path):
+    result = run(PROGRAMS[program], "--config", str(tmp_path / "nowhere.yaml"))
+    assert result.returncode == 78, result.stdout + result.stderr
+    assert "does not exist" in result.stdout + result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+def test_the_version_is_that_of_the_package(distribution):
+    assert run("opensqt.cli.main", "--version").stdout.strip() == metadata.version("opensqt")
