@@ -1,0 +1,139 @@
+"""The account as the venue's pushes say it is: open orders, positions, balances, marks, recent fills. Pure.
+
+Snapshots of streams are taken from here, in the same turn of the loop in which the events after them begin; so nothing
+lies between a snapshot and its events. Only venue evidence changes it. Evidence that is older than what is known (a
+replayed update, a REST answer that lost a race) changes nothing.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Iterator
+from typing import final
+
+from opensqt.domain.account import Account, Position
+from opensqt.domain.fill import CashFlow, Fill
+from opensqt.domain.instrument import Instrument
+from opensqt.domain.market import MarkPrice
+from opensqt.domain.order import Order, Side
+
+MAX_ENDED_ORDERS = 50_000
+MAX_RECENT_FILLS = 10_000
+MAX_RECENT_FLOWS = 2_000
+
+
+def order_key(client_order_id: str, exchange_order_id: str) -> str:
+    """Return what names an order here: its client id, or the venue's id for orders that were placed without one."""
+    return client_order_id or f"#{exchange_order_id}"
+
+
+@final
+class AccountMirror:
+    """Newest venue evidence of one account."""
+
+    def __init__(self) -> None:
+        self.instruments: dict[str, Instrument] = {}
+        self.positions: dict[str, Position] = {}
+        self.accounts: dict[str, Account] = {}
+        self.marks: dict[str, MarkPrice] = {}
+        self.mark_ticks: dict[str, int] = {}
+        self.fills: deque[Fill] = deque(maxlen=MAX_RECENT_FILLS)
+        self.flows: deque[CashFlow] = deque(maxlen=MAX_RECENT_FLOWS)
+        self._open: dict[str, Order] = {}
+        self._ended: OrderedDict[str, Order] = OrderedDict()
+        self._by_exchange_id: dict[tuple[str, str], str] = {}
+        self._trade_ids: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._flow_ids: OrderedDict[str, None] = OrderedDict()
+        self._open_count: dict[str, int] = {}
+        self._open_lots: dict[tuple[str, Side], int] = {}
+
+    def on_order(self, order: Order) -> bool:
+        """Take an order's state; return False when it says nothing new."""
+        key = order_key(order.client_order_id, order.exchange_order_id)
+        known = self._open.get(key) or self._ended.get(key)
+        if known is not None and not _is_newer(order, known):
+            return False
+        if known is not None and not known.state.is_terminal:
+            self._count(known, -1)
+        if order.exchange_order_id:
+            self._by_exchange_id[order.symbol, order.exchange_order_id] = key
+        if order.state.is_terminal:
+            self._open.pop(key, None)
+            self._ended[key] = order
+            self._forget_oldest()
+        else:
+            self._ended.pop(key, None)
+            self._open[key] = order
+            self._count(order, 1)
+        return True
+
+    def on_fill(self, fill: Fill) -> bool:
+        """Take an execution; return False when its trade id was seen."""
+        key = (fill.symbol, fill.trade_id)
+        if key in self._trade_ids:
+            return False
+        self._trade_ids[key] = None
+        if len(self._trade_ids) > 2 * MAX_RECENT_FILLS:
+            self._trade_ids.popitem(last=False)
+        self.fills.append(fill)
+        return True
+
+    def on_cash_flow(self, flow: CashFlow) -> bool:
+        """Take a wallet change; return False when its id was seen."""
+        if flow.id in self._flow_ids:
+            return False
+        self._flow_ids[flow.id] = None
+        if len(self._flow_ids) > 2 * MAX_RECENT_FLOWS:
+            self._flow_ids.popitem(last=False)
+        self.flows.append(flow)
+        return True
+
+    def on_mark(self, mark: MarkPrice) -> None:
+        """Take a mark price."""
+        self.marks[mark.symbol] = mark
+        instrument = self.instruments.get(mark.symbol)
+        if instrument is not None:
+            # Only the collar reads this: a fraction of a tick does not matter to it.
+            self.mark_ticks[mark.symbol] = int(mark.mark_price / instrument.tick_size)
+
+    def order(self, client_order_id: str, symbol: str = "", exchange_order_id: str = "") -> Order | None:
+        """Return an order, open or ended, by client id or else by the venue's id."""
+        key = client_order_id or self._by_exchange_id.get((symbol, exchange_order_id), "")
+        return self._open.get(key) or self._ended.get(key)
+
+    def open_orders(self, symbol: str = "") -> Iterator[Order]:
+        """Yield the open orders of a symbol, or all."""
+        return (order for order in self._open.values() if not symbol or order.symbol == symbol)
+
+    def open_count(self, symbol: str) -> int:
+        """Return how many orders are open in a symbol."""
+        return self._open_count.get(symbol, 0)
+
+    def open_lots(self, symbol: str, side: Side) -> int:
+        """Return what the open orders of one side can still fill; reduce-only ones cannot add to a position."""
+        return self._open_lots.get((symbol, side), 0)
+
+    def position_lots(self, symbol: str) -> int:
+        """Return the signed position."""
+        position = self.positions.get(symbol)
+        return 0 if position is None else position.lots
+
+    def _count(self, order: Order, sign: int) -> None:
+        self._open_count[order.symbol] = self._open_count.get(order.symbol, 0) + sign
+        if not order.reduce_only:
+            key = (order.symbol, order.side)
+            self._open_lots[key] = self._open_lots.get(key, 0) + sign * order.remaining_lots
+
+    def _forget_oldest(self) -> None:
+        if len(self._ended) > MAX_ENDED_ORDERS:
+            _key, order = self._ended.popitem(last=False)
+            self._by_exchange_id.pop((order.symbol, order.exchange_order_id), None)
+
+
+def _is_newer(order: Order, known: Order) -> bool:
+    if order == known:
+        return False
+    if known.state.is_terminal and not order.state.is_terminal:
+        # An ended order can only be followed by a fill that came late and completes it.
+        return order.filled_lots > known.filled_lots
+    if order.filled_lots < known.filled_lots:
+        return False
+    return order.updated_time_ns >= known.updated_time_ns or order.filled_lots > known.filled_lots

@@ -1,0 +1,46 @@
+"""The first message of a Trade stream, checked: who the engine is and what it claims."""
+
+from opensqt.connector.leases import Lease, VanishPolicy
+from opensqt.connector.mirror import AccountMirror
+from opensqt.connector.symbols import canonical
+from opensqt.domain.client_id import bot_prefix
+from opensqt.domain.clock import NS_PER_MS
+from opensqt.domain.errors import invalid_field
+from opensqt.domain.wire_enum import read_enum
+from opensqt.proto import trade_pb2
+
+MAX_GRACE_MS = 3_600_000
+
+
+def lease_of(hello: trade_pb2.TradeHello, mirror: AccountMirror) -> Lease:
+    """Read a hello.
+
+    Raises:
+        RequestError: a field is missing or senseless; names it.
+    """
+    if not hello.engine_id:
+        raise invalid_field("hello.engine_id", "empty", "name the engine")
+    if hello.lease_epoch < 1:
+        raise invalid_field("hello.lease_epoch", hello.lease_epoch, "must be positive and rise with every run")
+    if not hello.symbols:
+        raise invalid_field("hello.symbols", "empty", "name at least one symbol")
+    policy = read_enum(VanishPolicy, hello.on_vanish, "hello.on_vanish")
+    if not 0 <= hello.vanish_grace_ms <= MAX_GRACE_MS:
+        raise invalid_field("hello.vanish_grace_ms", hello.vanish_grace_ms, f"must be between 0 and {MAX_GRACE_MS}")
+    if policy is not VanishPolicy.KEEP and not hello.bots:
+        raise invalid_field(
+            "hello.bots", "empty", f"on_vanish {policy.name} needs the bots' tags: only their orders are cancelled"
+        )
+    if hello.since_time_ns < 0:
+        raise invalid_field("hello.since_time_ns", hello.since_time_ns, "must be 0 or a venue time in ns")
+    bots = {bot.bot_tag: bot.epoch for bot in hello.bots}
+    for tag in bots:
+        bot_prefix(tag)
+    return Lease(
+        engine_id=hello.engine_id,
+        epoch=hello.lease_epoch,
+        symbols=tuple(dict.fromkeys(canonical(mirror, symbol, "hello.symbols") for symbol in hello.symbols)),
+        bots=bots,
+        on_vanish=policy,
+        grace_ns=hello.vanish_grace_ms * NS_PER_MS,
+    )

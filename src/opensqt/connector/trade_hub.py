@@ -1,0 +1,268 @@
+"""All Trade streams of the connector: attach, commands in, events out, vanish. Pure; the shell is `servicer_trade`.
+
+An event is serialised once and pushed to every stream that trades its symbol. Snapshots come from the mirror in the
+same turn in which a stream goes live, so nothing lies between a snapshot and the first event.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import final
+
+import msgspec
+
+from opensqt.connector import trade_frames as frames
+from opensqt.connector.adapter import Capabilities
+from opensqt.connector.book_feed import BookFeed
+from opensqt.connector.commands import OutcomeReport, VenueCommand
+from opensqt.connector.gateway import OrderGateway, Reply
+from opensqt.connector.leases import Lease, LeaseBook, orders_to_cancel
+from opensqt.connector.mirror import AccountMirror
+from opensqt.connector.symbols import canonical
+from opensqt.connector.trade_session import TradeSession
+from opensqt.domain import convert_trade as convert
+from opensqt.domain.client_id import bot_prefix
+from opensqt.domain.errors import ErrorReason, OpensqtError, StateError, invalid_field
+from opensqt.domain.fill import CashFlow, Fill
+from opensqt.domain.market import FeedHealth
+from opensqt.proto import trade_pb2
+
+MAX_SNAPSHOT_FILLS = 2_000
+MAX_SNAPSHOT_FLOWS = 1_000
+
+
+class Query(msgspec.Struct, frozen=True):
+    """A question of an engine about one order; `command_id` is what its result answers."""
+
+    command_id: int
+    symbol: str
+    client_order_id: str
+
+
+@final
+class TradeHub:
+    """The streams and their leases."""
+
+    def __init__(
+        self,
+        mirror: AccountMirror,
+        gateway: OrderGateway,
+        leases: LeaseBook,
+        feeds: Mapping[str, BookFeed],
+        capabilities: Capabilities,
+        *,
+        session_epoch: int,
+        feed_health: Callable[[BookFeed], FeedHealth],
+    ) -> None:
+        self._mirror = mirror
+        self._gateway = gateway
+        self._leases = leases
+        self._feeds = feeds
+        self._capabilities = capabilities
+        self._session_epoch = session_epoch
+        self._feed_health = feed_health
+        self._sessions: dict[int, TradeSession] = {}
+        self._next_number = 1
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def open(self, wake: Callable[[], None]) -> TradeSession:
+        """Return a new stream; it is told nothing before `attach`."""
+        session = TradeSession(self._next_number, self._session_epoch, wake)
+        self._next_number += 1
+        return session
+
+    def claim(self, session: TradeSession, lease: Lease) -> None:
+        """Check an engine's claim and end the streams it replaces.
+
+        Raises:
+            StateError: FENCED.
+        """
+        for number in self._leases.attach(lease, session.number):
+            replaced = self._sessions.pop(number, None)
+            if replaced is not None:
+                replaced.end(
+                    StateError(
+                        ErrorReason.FENCED,
+                        f"engine {lease.engine_id} attached with epoch {lease.epoch}; this stream is replaced",
+                    )
+                )
+
+    def attach(
+        self,
+        session: TradeSession,
+        lease: Lease,
+        since_time_ns: int,
+        fills: Iterable[Fill],
+        flows: Iterable[CashFlow],
+        *,
+        truncated: bool,
+        venue_time_ns: int,
+    ) -> None:
+        """Go live: push the snapshot; `fills` and `flows` are the venue's history since the asked time."""
+        symbols = frozenset(lease.symbols)
+        snapshot = self._snapshot(symbols, since_time_ns, fills, flows, truncated, venue_time_ns)
+        self._sessions[session.number] = session
+        session.begin(symbols, frames.item_frame(trade_pb2.TradeItem(snapshot=snapshot)))
+
+    def close(self, session: TradeSession, now_ns: int, *, orderly: bool) -> None:
+        """Forget a stream. Unless the engine took its leave, its grace time begins."""
+        self._sessions.pop(session.number, None)
+        session.end()
+        if orderly:
+            self._leases.release(session.number)
+        else:
+            self._leases.detach(session.number, now_ns)
+
+    def end_all(self, error: OpensqtError) -> None:
+        """End every stream."""
+        for session in list(self._sessions.values()):
+            session.end(error)
+
+    def vanished(self, now_ns: int) -> list[VenueCommand]:
+        """Return the cancels for engines that have been gone for longer than their grace time."""
+        commands: list[VenueCommand] = []
+        for lease in self._leases.due(now_ns):
+            for symbol in lease.symbols:
+                orders = [*self._mirror.open_orders(symbol), *self._gateway.pending_orders(symbol)]
+                ids = [order.client_order_id for order in orders_to_cancel(lease, orders)]
+                if ids:
+                    commands += self._gateway.cancel_many(symbol, ids, lambda _report: None, now_ns)
+        return commands
+
+    def publish(self, symbol: str, frame: Callable[[], bytes]) -> None:
+        """Push one item to every stream that trades its symbol; an empty symbol means all streams."""
+        encoded: bytes | None = None
+        for session in list(self._sessions.values()):
+            if not symbol or symbol in session.symbols:
+                if encoded is None:
+                    encoded = frame()
+                session.push(encoded)
+
+    # ---- commands
+
+    def handle(
+        self, session: TradeSession, batch: trade_pb2.CommandBatch, now_ns: int
+    ) -> tuple[list[VenueCommand], list[Query]]:
+        """Turn a batch into commands for the venue and queries to be made; results are pushed to the stream."""
+        commands: list[VenueCommand] = []
+        queries: list[Query] = []
+        for command in batch.commands:
+            try:
+                if command.WhichOneof("command") == "query":
+                    query = command.query
+                    self._check_symbol(session, query.symbol)
+                    queries.append(Query(command.command_id, query.symbol, query.client_order_id))
+                else:
+                    commands += self._command(session, command, now_ns)
+            except OpensqtError as error:
+                client_order_id = _client_id_of(command)
+                order = self._mirror.order(client_order_id) if client_order_id else None
+                session.push(frames.refusal_frame(command.command_id, client_order_id, error, order))
+        return commands, queries
+
+    def _command(self, session: TradeSession, command: trade_pb2.Command, now_ns: int) -> list[VenueCommand]:
+        kind = command.WhichOneof("command")
+        reply = _replier(session, command)
+        if kind == "place":
+            request = convert.place_from_wire(command.place)
+            if request.symbol not in session.symbols:
+                raise _not_attached(request.symbol)
+            return [self._gateway.place(request, reply, now_ns)]
+        if kind == "amend":
+            amend = command.amend
+            self._check_symbol(session, amend.symbol)
+            return [
+                self._gateway.amend(
+                    amend.symbol,
+                    amend.client_order_id,
+                    amend.price_ticks,
+                    amend.total_lots,
+                    amend.instrument_revision,
+                    reply,
+                    now_ns,
+                )
+            ]
+        if kind == "cancel":
+            cancel = command.cancel
+            self._check_symbol(session, cancel.symbol)
+            return [
+                self._gateway.cancel(cancel.symbol, cancel.client_order_id, cancel.exchange_order_id, reply, now_ns)
+            ]
+        if kind == "cancel_all":
+            prefix = bot_prefix(command.cancel_all.bot_tag) if command.cancel_all.bot_tag else ""
+            return self._gateway.cancel_all(canonical(self._mirror, command.cancel_all.symbol), prefix, reply, now_ns)
+        raise invalid_field("command", kind or "empty", "must be one of place, amend, cancel, cancel_all, query")
+
+    def _check_symbol(self, session: TradeSession, symbol: str) -> None:
+        if symbol not in session.symbols:
+            raise _not_attached(canonical(self._mirror, symbol))
+
+    # ---- snapshot
+
+    def _snapshot(
+        self,
+        symbols: frozenset[str],
+        since_time_ns: int,
+        fills: Iterable[Fill],
+        flows: Iterable[CashFlow],
+        truncated: bool,
+        venue_time_ns: int,
+    ) -> trade_pb2.TradeSnapshot:
+        mirror = self._mirror
+        by_id = {(f.symbol, f.trade_id): f for f in fills}
+        # What was pushed while the history was being asked for.
+        by_id.update({(f.symbol, f.trade_id): f for f in mirror.fills if f.venue_time_ns >= since_time_ns})
+        found = sorted((f for f in by_id.values() if f.symbol in symbols), key=lambda f: f.venue_time_ns)
+        flow_by_id = {f.id: f for f in flows}
+        flow_by_id.update({f.id: f for f in mirror.flows if f.venue_time_ns >= since_time_ns})
+        wanted_flows = sorted(
+            (f for f in flow_by_id.values() if not f.symbol or f.symbol in symbols), key=lambda f: f.venue_time_ns
+        )
+        orders = [order for symbol in symbols for order in mirror.open_orders(symbol)]
+        known = {order.client_order_id for order in orders}
+        orders += [o for s in symbols for o in self._gateway.pending_orders(s) if o.client_order_id not in known]
+        return trade_pb2.TradeSnapshot(
+            exchange=self._capabilities.exchange,
+            mode=self._capabilities.mode,
+            instruments=[convert.instrument_to_wire(mirror.instruments[s]) for s in sorted(symbols)],
+            open_orders=[convert.order_to_wire(order) for order in orders],
+            positions=[convert.position_to_wire(p) for p in mirror.positions.values() if p.symbol in symbols],
+            accounts=[convert.account_to_wire(a) for a in mirror.accounts.values()],
+            fills=[convert.fill_to_wire(f) for f in found[-MAX_SNAPSHOT_FILLS:]],
+            cash_flows=[convert.cash_flow_to_wire(f) for f in wanted_flows[-MAX_SNAPSHOT_FLOWS:]],
+            feeds=[convert.feed_to_wire(self._feed_health(self._feeds[s])) for s in sorted(symbols)],
+            marks=[convert.mark_to_wire(m) for m in mirror.marks.values() if m.symbol in symbols],
+            venue_time_ns=venue_time_ns,
+            dead_man=(
+                trade_pb2.DEAD_MAN_STATE_DISARMED
+                if self._capabilities.dead_man_switch
+                else trade_pb2.DEAD_MAN_STATE_NOT_OFFERED
+            ),
+            fills_truncated=truncated or len(found) > MAX_SNAPSHOT_FILLS,
+        )
+
+
+def _replier(session: TradeSession, command: trade_pb2.Command) -> Reply:
+    command_id = command.command_id
+    client_order_id = _client_id_of(command)
+
+    def reply(report: OutcomeReport) -> None:
+        session.push(frames.result_frame(command_id, client_order_id, report))
+
+    return reply
+
+
+def _client_id_of(command: trade_pb2.Command) -> str:
+    kind = command.WhichOneof("command")
+    if kind is None or kind == "cancel_all":
+        return ""
+    client_order_id: str = getattr(command, kind).client_order_id
+    return client_order_id
+
+
+def _not_attached(symbol: str) -> StateError:
+    return StateError(
+        ErrorReason.NOT_ATTACHED,
+        f"{symbol or 'an empty symbol'} is not among the symbols of this stream's hello; attach with it first",
+        metadata={"field": "symbol", "value": symbol},
+    )

@@ -1,0 +1,1 @@
+"""One folder per venue; `opensqt.connector.registry` names them."""

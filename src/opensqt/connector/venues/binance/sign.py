@@ -1,0 +1,92 @@
+"""Signatures: what is sent is encoded first, then signed, byte for byte.
+
+REST: `signature = sign(query + body)`, both concatenated without `&`; it is the last parameter of the part that carries
+it. WebSocket API: all params but the signature, sorted by name, `k=v` joined by `&`, values as they are (not encoded).
+HMAC signatures are hex; RSA and Ed25519 ones base64, which a URL needs percent-encoded and JSON does not.
+(Binance docs: USDⓈ-M futures, general info, "SIGNED endpoint security"; WebSocket API general info.)
+"""
+
+import hmac
+import re
+from collections.abc import Iterable, Mapping
+from typing import NoReturn, Protocol, final
+from urllib.parse import quote
+
+from opensqt.runtime.secret import REDACTED, Secret
+
+# Values that need no encoding in a query: decimals, ids, client order ids (their charset has ':' and '/').
+_PLAIN_QUERY = re.compile(r"[A-Za-z0-9._~:/=&-]*", re.ASCII)
+_SAFE = "._~:/-"
+
+
+class Signer(Protocol):
+    """Signs with one key; never shows it."""
+
+    def sign(self, payload: bytes) -> str:
+        """Return the signature text of a payload: hex or base64, not URL-encoded."""
+        ...
+
+
+@final
+class HmacSigner:
+    """HMAC-SHA256 with a secret key."""
+
+    __slots__ = ("_keyed",)
+
+    def __init__(self, secret: Secret) -> None:
+        # Keying costs two hash blocks: done once, copied per signature.
+        self._keyed = hmac.new(secret.reveal().encode(), digestmod="sha256")
+
+    def sign(self, payload: bytes) -> str:
+        """Return the hex signature."""
+        keyed = self._keyed.copy()
+        keyed.update(payload)
+        return keyed.hexdigest()
+
+    def __repr__(self) -> str:
+        return f"HmacSigner({REDACTED})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a signer is not pickled: it holds a key")
+
+
+def signer_of(secret: Secret, passphrase: Secret | None = None) -> Signer:
+    """Build the signer of an API secret: a PEM private key (RSA or Ed25519), else an HMAC secret.
+
+    Args:
+        secret: the HMAC secret, or the whole PEM text of a PKCS#8 private key.
+        passphrase: of an encrypted PEM key.
+
+    Raises:
+        RequestError: the PEM text is no RSA or Ed25519 private key, or the passphrase does not open it.
+    """
+    if not secret.reveal().lstrip().startswith("-----BEGIN"):
+        return HmacSigner(secret)
+    # Only PEM keys need `cryptography`, which costs an import of tens of milliseconds.
+    from opensqt.connector.venues.binance.sign_pem import pem_signer
+
+    return pem_signer(secret, passphrase)
+
+
+def encode_query(params: Iterable[tuple[str, str]]) -> str:
+    """Percent-encode parameters into a query string or form body, in their order."""
+    pairs = list(params)
+    text = "&".join([f"{name}={value}" for name, value in pairs])
+    # One look at the whole instead of one per value: as many separators as pairs need means that no value has any.
+    if _PLAIN_QUERY.fullmatch(text) and text.count("=") == len(pairs) and text.count("&") == max(0, len(pairs) - 1):
+        return text
+    return "&".join([f"{quote(name, safe=_SAFE)}={quote(value, safe=_SAFE)}" for name, value in pairs])
+
+
+def signed_query(params: Iterable[tuple[str, str]], signer: Signer) -> str:
+    """Encode parameters and append their signature: ready to be sent as a query or as a body, unchanged."""
+    query = encode_query(params)
+    return f"{query}{'&' if query else ''}signature={quote(signer.sign(query.encode()), safe='')}"
+
+
+def signed_params(params: Mapping[str, str | int], signer: Signer) -> dict[str, str | int]:
+    """Return the params of a WebSocket API request with their signature, sorted by name."""
+    ordered = {name: params[name] for name in sorted(params)}
+    payload = "&".join([f"{name}={value}" for name, value in ordered.items()])
+    ordered["signature"] = signer.sign(payload.encode())
+    return ordered
