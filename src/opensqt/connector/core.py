@@ -5,6 +5,7 @@ and take what is theirs in their own turn of the loop, which is what batches all
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import final
 
 from opensqt._core.book import OrderBook
@@ -22,14 +23,15 @@ from opensqt.connector.trade_hub import TradeHub
 from opensqt.connector.veto import Veto, VetoConfig
 from opensqt.domain.account import Account, Position
 from opensqt.domain.clock import NS_PER_MS, Clock
-from opensqt.domain.convert_exchange import candle_message, order_update_message
+from opensqt.domain.convert_exchange import candle_message, order_update_message, timestamp
+from opensqt.domain.convert_trade import decimal_message
 from opensqt.domain.errors import ErrorReason
 from opensqt.domain.fill import CashFlow, Fill
 from opensqt.domain.instrument import Instrument
 from opensqt.domain.market import BookValidity, Candle, FeedHealth, MarkPrice, PublicTrade
 from opensqt.domain.order import Order
 from opensqt.domain.order_state import OrderState
-from opensqt.proto import market_data_pb2, types_pb2
+from opensqt.proto import events_pb2, market_data_pb2, types_pb2
 
 CandleKey = tuple[str, int, int]
 
@@ -39,7 +41,7 @@ class Topics:
     """What the gRPC streams read."""
 
     def __init__(self) -> None:
-        self.prices: Topic[str, PublicTrade] = Topic(keep_latest=True)
+        self.prices: Topic[str, Lazy] = Topic(keep_latest=False)
         self.trades: Topic[str, Lazy] = Topic(keep_latest=False)
         self.candles: Topic[CandleKey, Lazy] = Topic(keep_latest=False)
         self.marks: Topic[str, MarkPrice] = Topic(keep_latest=True)
@@ -93,6 +95,7 @@ class ConnectorCore:
             feed_health=self.feed_health,
         )
         self.session = SessionStatus(market_stream_up=False, private_stream_up=False, reason="not connected yet")
+        self.last_trades: dict[str, PublicTrade] = {}
         self._last_fill: Fill | None = None
 
     # ---- the sink: market
@@ -113,9 +116,16 @@ class ConnectorCore:
 
     def on_trade(self, trade: PublicTrade) -> None:
         """Take one trade of the market: the newest is the price."""
-        self.topics.prices.publish(trade.symbol, trade)
+        self.last_trades[trade.symbol] = trade
+        if len(self.topics.prices):
+            self.topics.prices.publish(trade.symbol, self.price_of(trade))
         if len(self.topics.trades):
             self.topics.trades.publish(trade.symbol, Lazy(lambda: _trade_frame(trade)))
+
+    def price_of(self, trade: PublicTrade) -> Lazy:
+        """Return a trade as the original's price message, serialised when it is read."""
+        price = self.mirror.instruments[trade.symbol].ticks_to_price(trade.price_ticks)
+        return Lazy(lambda: price_frame(self.capabilities.exchange, trade.symbol, price, trade.venue_time_ns))
 
     def on_candle(self, candle: Candle) -> None:
         """Take a forming or closed candle; a reader that is behind misses forming ones, never a closed one."""
@@ -266,6 +276,13 @@ def _never_placed(order: Order) -> Order:
         reason=ErrorReason.UNKNOWN_ORDER,
         instrument_revision=order.instrument_revision,
     )
+
+
+def price_frame(exchange: str, symbol: str, price: Decimal, time_ns: int) -> bytes:
+    """Serialise a price."""
+    return events_pb2.PriceChange(
+        exchange=exchange, symbol=symbol, price=decimal_message(price), timestamp=timestamp(time_ns)
+    ).SerializeToString()
 
 
 def _trade_frame(trade: PublicTrade) -> bytes:

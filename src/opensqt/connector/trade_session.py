@@ -65,11 +65,12 @@ class TradeSession:
         self._wake()
 
     def end(self, error: OpensqtError | None = None) -> None:
-        """End the stream, with an error or cleanly; what was not taken is void, for the engine attaches again."""
+        """End the stream: cleanly, after what is pending; or with an error that makes what is pending void."""
         if self.state is not SessionState.ENDED:
             self.state = SessionState.ENDED
             self._error = error
-            self._frames.clear()
+            if error is not None:
+                self._frames.clear()
             self._wake()
 
     def take(self, now_ns: int) -> bytes:
