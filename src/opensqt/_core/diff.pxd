@@ -25,6 +25,7 @@ cdef struct RankedRow:
 cdef class Differ:
     cdef readonly int64_t max_open_orders, max_actions
     cdef readonly bint allow_amend
+    # Of the last run: what would have met one of our own opposite orders, and what a limit postponed.
     cdef readonly int64_t withheld, deferred
     cdef ActionRow* actions
     cdef int64_t count, room

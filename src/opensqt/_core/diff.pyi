@@ -17,8 +17,6 @@ UNLIMITED: Final[int]
 
 @final
 class Action:
-    """One thing to send. PLACE: everything but the handle (0). CANCEL: the order as it is. AMEND: its new values."""
-
     @property
     def kind(self) -> int: ...
     @property
@@ -36,31 +34,18 @@ class Action:
 
 @final
 class Differ:
-    """Computes the actions from live orders to desired ones, within limits; reusable, keeps its buffers.
-
-    `max_open_orders` bounds our open orders, `max_actions` the length of one list. With `allow_amend` a changed price or
-    size is amended in place; without it the order is cancelled and its slot placed again once the cancel is confirmed.
-    """
-
     @property
     def max_open_orders(self) -> int: ...
     @property
     def max_actions(self) -> int: ...
     @property
     def allow_amend(self) -> bool: ...
-    def __init__(self, max_open_orders: int = 100, max_actions: int = ..., allow_amend: bool = False) -> None: ...
-    def run(self, desired: Desired, live: Live, buy_room_lots: int = ..., sell_room_lots: int = ...) -> list[Action]:
-        """Return the actions in sending order.
-
-        Cancels of opening orders, other cancels, reducing orders, opening orders; within each the nearest to the
-        reference price first. The room is how many lots of opening orders each side may hold open, pending and unknown
-        ones included; the outermost levels go first.
-        """
-    def compute(self, desired: Desired, live: Live, buy_room_lots: int = ..., sell_room_lots: int = ...) -> int:
-        """Do the work of `run`, but return only the number of actions."""
+    def __new__(cls, max_open_orders: int = 100, max_actions: int = ..., allow_amend: bool = False) -> Differ: ...
+    def run(
+        self, desired: Desired, live: Live, buy_room_lots: int = ..., sell_room_lots: int = ...
+    ) -> list[Action]: ...
+    def compute(self, desired: Desired, live: Live, buy_room_lots: int = ..., sell_room_lots: int = ...) -> int: ...
     @property
-    def withheld(self) -> int:
-        """Placements and amendments of the last run that would have met one of our own opposite orders."""
+    def withheld(self) -> int: ...
     @property
-    def deferred(self) -> int:
-        """Actions of the last run that a limit postponed."""
+    def deferred(self) -> int: ...

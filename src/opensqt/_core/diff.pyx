@@ -1,14 +1,14 @@
 """Desired orders against live ones: the shortest list of actions, by slot identity.
 
 Both sets keep the rows of a side sorted by slot, so the difference is one merge walk. A live order that already is what
-its slot wants costs nothing and keeps its queue place. Only WORKING orders are acted on; one in flight (PENDING, UNKNOWN,
-CANCELLING) blocks its slot until its outcome is known, which is what keeps one order per slot and side.
+its slot wants costs nothing and keeps its queue place. Only WORKING orders are acted on; one in flight (PENDING,
+UNKNOWN, CANCELLING) blocks its slot until its outcome is known: that is what keeps one order per slot and side.
 
-Limits are applied in two steps. First the desired rows are ranked (orders that reduce, then orders that open; nearest to
-the reference price first) and whatever exceeds the order budget or the room for opening lots is not wanted, so that its
-live order goes. Then each placement is admitted only if the limit holds with everything still open counted, orders about
-to be cancelled included; what must wait is counted as `deferred`. A placement at or through one of our own opposite
-orders is never sent; it is counted as `withheld`.
+Limits are applied in two steps. First the desired rows are ranked (orders that reduce, then orders that open; nearest
+to the reference price first) and whatever exceeds the order budget or the room for opening lots is not wanted, so that
+its live order goes. Then each placement is admitted only if the limit holds with everything still open counted, orders
+about to be cancelled included; what must wait is counted as `deferred`. A placement at or through one of our own
+opposite orders is never sent; it is counted as `withheld`.
 """
 
 from cython cimport final
@@ -20,7 +20,7 @@ from opensqt._core.order_sets cimport (
     F_KEEP_ONLY, F_REDUCE_ONLY, F_STATE, SIDE_BUY, SIDE_SELL, Desired, Live, Row, RowSet,
 )
 
-from opensqt._core.order_sets import BUY, CANCELLING, PENDING, SELL, UNKNOWN, WORKING
+from opensqt._core.order_sets import BUY, CANCELLING, PENDING, SELL, UNKNOWN, WORKING  # no-cython-lint: re-exported
 
 # A cimported type is no module attribute by itself; callers find the sets next to their difference.
 globals().update(Desired=Desired, Live=Live)
@@ -40,8 +40,12 @@ cdef enum:
     R_KEPT = 4
 
 UNLIMITED = INT64_MAX
+
+
 @final
 cdef class Action:
+    """One thing to send. PLACE: everything but the handle (0). CANCEL: the order as it is. AMEND: its new values."""
+
     cdef readonly int64_t kind, handle, slot, side, price_ticks, lots
     cdef readonly bint reduce_only
 
@@ -86,6 +90,13 @@ cdef inline int64_t _distance2(int64_t price_ticks, int64_t price2) noexcept nog
 
 @final
 cdef class Differ:
+    """Computes the actions from live orders to desired ones, within limits; reusable, keeps its buffers.
+
+    `max_open_orders` bounds our open orders, `max_actions` the length of one list. With `allow_amend` a changed price
+    or size is amended in place; without it the order is cancelled and its slot placed again once the cancel is
+    confirmed.
+    """
+
     def __cinit__(self, int64_t max_open_orders=100, int64_t max_actions=INT64_MAX, bint allow_amend=False):
         if max_open_orders < 0 or max_actions < 0:
             raise ValueError(
@@ -103,6 +114,12 @@ cdef class Differ:
 
     def run(self, Desired desired not None, Live live not None, int64_t buy_room_lots=INT64_MAX,
             int64_t sell_room_lots=INT64_MAX):
+        """Return the actions in sending order.
+
+        Cancels of opening orders, other cancels, reducing orders, opening orders; within each the nearest to the
+        reference price first. The room is how many lots of opening orders each side may hold open, pending and unknown
+        ones included; the outermost levels go first.
+        """
         cdef int64_t i
         cdef Action action
         cdef ActionRow* row
@@ -119,6 +136,7 @@ cdef class Differ:
 
     def compute(self, Desired desired not None, Live live not None, int64_t buy_room_lots=INT64_MAX,
                 int64_t sell_room_lots=INT64_MAX):
+        """Do the work of `run`, but return only the number of actions."""
         return self.compute_c(desired, live, buy_room_lots, sell_room_lots)
 
     cdef int64_t compute_c(self, Desired desired, Live live, int64_t buy_room, int64_t sell_room) except -1:

@@ -8,7 +8,7 @@ cdef enum:
 
 
 cdef class Lattice:
-    cdef readonly int64_t anchor_ticks
+    cdef readonly int64_t anchor_ticks        # the price of level 0
     cdef readonly int64_t interval_ticks      # 0 on a geometric lattice
     cdef readonly int64_t ratio_ppb           # 0 on an arithmetic lattice
     cdef int64_t lowest                       # arithmetic: index of the lowest level above zero

@@ -29,6 +29,7 @@ _PPB = 1_000_000_000
 _FRACTION_BITS = 256
 _HALF = 1 << (_FRACTION_BITS - 1)
 
+# The highest price a level may have.
 MAX_PRICE_TICKS = MAX_PRICE
 
 
@@ -101,12 +102,14 @@ cdef class Lattice:
 
     @staticmethod
     def arithmetic(int64_t anchor_ticks, int64_t interval_ticks):
+        """Make a lattice of equal distances; ValueError unless both are positive prices."""
         if interval_ticks <= 0:
             raise ValueError(f"interval_ticks was {interval_ticks}: levels must lie at least one tick apart")
         return Lattice(anchor_ticks, interval_ticks, 0)
 
     @staticmethod
     def geometric(int64_t anchor_ticks, int64_t ratio_ppb):
+        """Make a lattice of equal ratios; ValueError unless the ratio lies in 10_000 .. 1_000_000_000 ppb."""
         if ratio_ppb <= 0:
             raise ValueError(f"ratio_ppb was {ratio_ppb}: a geometric step must be positive")
         return Lattice(anchor_ticks, 0, ratio_ppb)
@@ -133,6 +136,7 @@ cdef class Lattice:
         return f"Lattice.arithmetic(anchor_ticks={self.anchor_ticks}, interval_ticks={self.interval_ticks})"
 
     def level_ticks(self, int64_t k):
+        """Return the price of level k; ValueError where it does not exist."""
         cdef int64_t level = self.level_c(k)
         if level == 0:
             raise ValueError(
@@ -142,21 +146,25 @@ cdef class Lattice:
         return level
 
     def index_near(self, int64_t price2_ticks):
+        """Return the existing level nearest to half of `price2_ticks`; a tie goes away from the anchor."""
         check_price2(price2_ticks)
         return self.index_near_c(price2_ticks)
 
     def index_at_or_below(self, int64_t price_ticks):
+        """Return the highest level at most the price, or `lowest_index - 1` where all levels are above it."""
         if not 0 < price_ticks <= MAX_PRICE:
             raise ValueError(f"price_ticks was {price_ticks}: a price lies between 1 and {MAX_PRICE} ticks")
         return self.index_at_or_below_c(price_ticks)
 
     def step_ticks(self, int64_t k):
+        """Return `level(k + 1) - level(k)`; ValueError where either does not exist."""
         self.level_ticks(k)
         self.level_ticks(k + 1)
         return self.step_c(k)
 
     @property
     def lowest_index(self):
+        """The lowest level that exists."""
         return self._lowest()
 
     cdef int64_t level_c(self, int64_t k) except -1:
@@ -308,6 +316,11 @@ cdef class Lattice:
 
 
 def buy_window(Lattice lattice not None, int64_t price2_ticks, int64_t window, int64_t safety_permille=100):
+    """Return the levels to buy, nearest to the price first.
+
+    Candidates are `centre - i` for i in 0 .. window-1 with centre = `index_near(price)`. A level is left out where
+    `level >= price - safety_permille / 1000 * step(centre)` (compared exactly), or where it does not exist.
+    """
     cdef int64_t centre, k, low
     check_price2(price2_ticks)
     _check_window("window", window)
@@ -324,6 +337,10 @@ def buy_window(Lattice lattice not None, int64_t price2_ticks, int64_t window, i
 
 
 def sell_window(Lattice lattice not None, int64_t price2_ticks, int64_t window, filled):
+    """Return those filled slots whose lot should rest for sale, nearest to the price first.
+
+    Arithmetic: `level(k) <= price + window * interval`. Geometric: `level(k) <= level(centre + window)`.
+    """
     cdef int64_t centre, top
     check_price2(price2_ticks)
     _check_window("window", window)
@@ -335,6 +352,11 @@ def sell_window(Lattice lattice not None, int64_t price2_ticks, int64_t window, 
 
 
 def lots_for_quote(int64_t quote_units, int64_t price_ticks, int64_t units_per_tick_lot):
+    """Return the whole lots that `quote_units` of money buy at a price (floor).
+
+    One lot at one tick is worth `units_per_tick_lot` of the same units. ValueError on a negative amount or a price or
+    unit that is not positive.
+    """
     if quote_units < 0 or price_ticks <= 0 or units_per_tick_lot <= 0:
         raise ValueError(
             f"quote_units was {quote_units}, price_ticks {price_ticks}, units_per_tick_lot {units_per_tick_lot}: "

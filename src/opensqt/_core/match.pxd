@@ -12,6 +12,7 @@ cdef class Matcher:
     cdef RestingOrders resting
 
     cdef int show_level(self, int64_t side, int64_t price_ticks, int64_t lots) except -1
+    cdef bint would_trade(self, int64_t side, int64_t price_ticks, const int64_t* levels, int64_t count) noexcept
     cdef int take(self, list events, int64_t side, Order* order, const int64_t* levels, int64_t count,
                   int64_t stp, int64_t* reason) except -1
     cdef int take_external(self, list events, int64_t side, Order* order, int64_t price_ticks, int64_t lots) except -1

@@ -7,16 +7,15 @@ from opensqt._core.match_event import AMENDED_BELOW_FILLED as AMENDED_BELOW_FILL
 from opensqt._core.match_event import BUY as BUY
 from opensqt._core.match_event import CANCELED as CANCELED
 from opensqt._core.match_event import DUPLICATE_ORDER_ID as DUPLICATE_ORDER_ID
-from opensqt._core.match_event import EXPIRED as EXPIRED
 from opensqt._core.match_event import EXPIRE_BOTH as EXPIRE_BOTH
 from opensqt._core.match_event import EXPIRE_MAKER as EXPIRE_MAKER
 from opensqt._core.match_event import EXPIRE_TAKER as EXPIRE_TAKER
+from opensqt._core.match_event import EXPIRED as EXPIRED
 from opensqt._core.match_event import FILL as FILL
 from opensqt._core.match_event import FOK as FOK
 from opensqt._core.match_event import FOK_NOT_FILLABLE as FOK_NOT_FILLABLE
 from opensqt._core.match_event import GTC as GTC
 from opensqt._core.match_event import IOC as IOC
-from opensqt._core.match_event import MatchEvent as MatchEvent
 from opensqt._core.match_event import NO_REASON as NO_REASON
 from opensqt._core.match_event import POST_ONLY_WOULD_CROSS as POST_ONLY_WOULD_CROSS
 from opensqt._core.match_event import REDUCE_ONLY_REJECTED as REDUCE_ONLY_REJECTED
@@ -27,6 +26,7 @@ from opensqt._core.match_event import SELF_TRADE as SELF_TRADE
 from opensqt._core.match_event import SELL as SELL
 from opensqt._core.match_event import TOO_MANY_ORDERS as TOO_MANY_ORDERS
 from opensqt._core.match_event import UNKNOWN_ORDER as UNKNOWN_ORDER
+from opensqt._core.match_event import MatchEvent as MatchEvent
 from opensqt._core.match_event import fee_units as fee_units
 
 @final
@@ -41,17 +41,17 @@ class Matcher:
     def partial_fills(self) -> bool: ...
     @property
     def keep_queue_on_decrease(self) -> bool: ...
-    def __init__(
-        self,
+    def __new__(
+        cls,
         *,
         max_orders: int = 2000,
         print_through_fills_all: bool = True,
         partial_fills: bool = True,
         queue_power: int = 0,
         keep_queue_on_decrease: bool = False,
-    ) -> None: ...
+    ) -> Matcher: ...
     def __len__(self) -> int: ...
-    def __contains__(self, order_id: object) -> bool: ...
+    def __contains__(self, key: object, /) -> bool: ...
     def submit(
         self,
         order_id: int,

@@ -1,13 +1,13 @@
 """Price-time matching of our orders on one symbol, inside an external market that is only observed.
 
 The external market is given as data: the levels an arriving order may take, what is displayed where it rests, trades,
-and changes of depth. Resting orders keep a queue position (`ahead_lots`): trades at the price consume it, changes of the
-display shorten it (pessimistic or calibrated, see `match_side.pxd`), and what trades beyond it fills us. A trade through
-our price, or an opposite best price that reaches it, fills us whatever the queue.
+and changes of depth. Resting orders keep a queue position (`ahead_lots`): trades at the price consume it, changes of
+the display shorten it (pessimistic or calibrated, see `match_side.pxd`), and what trades beyond it fills us. A trade
+through our price, or an opposite best price that reaches it, fills us whatever the queue.
 
-Orders carry an owner. Orders of different owners match each other, price-time, together with the external levels; at one
-price the external lots ahead of a resting order trade before it. Positions are kept per owner and move with every fill;
-reduce-only orders never exceed them: when a position shrinks the newest are trimmed first.
+Orders carry an owner. Orders of different owners match each other, price-time, together with the external levels; at
+one price the external lots ahead of a resting order trade before it. Positions are kept per owner and move with every
+fill; reduce-only orders never exceed them: when a position shrinks the newest are trimmed first.
 
 Every call returns what happened as a list of `MatchEvent` in order. External liquidity that we take is not remembered:
 the caller deducts it from the levels it passes next, if it wants to.
@@ -28,10 +28,10 @@ from opensqt._core.match_side cimport (
 from opensqt._core.match_store cimport Owner, RestingOrders
 
 from opensqt._core.match_event import (
-    ACCEPTED, AMENDED, AMENDED_BELOW_FILLED, BUY, CANCELED, DUPLICATE_ORDER_ID, EXPIRE_BOTH, EXPIRE_MAKER,
-    EXPIRE_TAKER, EXPIRED, FILL, FOK, FOK_NOT_FILLABLE, GTC, IOC, NO_REASON, POST_ONLY_WOULD_CROSS,
-    REDUCE_ONLY_REJECTED, REJECTED, REMAINDER, REQUESTED, SELF_TRADE, SELL, TOO_MANY_ORDERS, UNKNOWN_ORDER,
-    fee_units,
+    ACCEPTED, AMENDED, AMENDED_BELOW_FILLED, BUY, CANCELED, DUPLICATE_ORDER_ID,  # no-cython-lint: re-exported
+    EXPIRE_BOTH, EXPIRE_MAKER, EXPIRE_TAKER, EXPIRED, FILL, FOK, FOK_NOT_FILLABLE, GTC,  # no-cython-lint: re-exported
+    IOC, NO_REASON, POST_ONLY_WOULD_CROSS, REDUCE_ONLY_REJECTED, REJECTED, REMAINDER,  # no-cython-lint: re-exported
+    REQUESTED, SELF_TRADE, SELL, TOO_MANY_ORDERS, UNKNOWN_ORDER, fee_units,  # no-cython-lint: re-exported
 )
 
 # A cimported type is no module attribute by itself.
@@ -76,7 +76,14 @@ cdef class Matcher:
     def submit(self, int64_t order_id, int64_t owner, int64_t side, int64_t price_ticks, int64_t lots, *,
                int64_t tif=T_GTC, bint post_only=False, bint reduce_only=False, bytes opposite=b"",
                int64_t displayed_lots=0, int64_t stp=S_TAKER):
-        """Match an arriving order against the opposite side and rest what remains (GTC)."""
+        """Match an arriving order against the opposite side and rest what remains (GTC).
+
+        A price of 0 is a market order. `opposite` is the external book's other side, best first, packed as
+        `OrderBook.pack` does, at least as deep as the order may reach; `displayed_lots` is what the external book shows
+        at the order's own price, which queues ahead of it. A reduce-only order is cut down to what the owner's position
+        leaves to close. `stp` says who expires when the order meets one of its own owner's. ValueError on numbers out of
+        range; everything a venue would refuse is a REJECTED event.
+        """
         cdef list events = []
         cdef Order order
         cdef Side* own
@@ -105,7 +112,7 @@ cdef class Matcher:
         account = self.resting.owner_of(owner)
         if reduce_only:
             limit = account.position_lots if side else -account.position_lots
-            if not crosses(&self.resting.sides[1 - side], limit_key(side, price_ticks), 1 - side, levels, count):
+            if not self.would_trade(side, price_ticks, levels, count):
                 own = &self.resting.sides[side]
                 for i in range(own.count):
                     if own.orders[i].owner == owner and own.orders[i].reduce_only:
@@ -113,7 +120,7 @@ cdef class Matcher:
             if limit <= 0:
                 events.append(event_of(E_REJECTED, side, &order, price_ticks, lots, R_REDUCE_ONLY))
                 return events
-        if post_only and crosses(&self.resting.sides[1 - side], limit_key(side, price_ticks), 1 - side, levels, count):
+        if post_only and self.would_trade(side, price_ticks, levels, count):
             events.append(event_of(E_REJECTED, side, &order, price_ticks, lots, R_POST_ONLY))
             return events
         if reduce_only:
@@ -165,7 +172,7 @@ cdef class Matcher:
             self.resting.sides[side].orders[index].lots = remaining
             return [event_of(E_AMENDED, side, &self.resting.sides[side].orders[index], price_ticks, remaining, R_NONE)]
         self.resting.drop(side, index)
-        if order.post_only and crosses(&self.resting.sides[1 - side], limit_key(side, price_ticks), 1 - side, levels, count):
+        if order.post_only and self.would_trade(side, price_ticks, levels, count):
             return [event_of(E_CANCELED, side, &order, order.price_ticks, order.lots, R_POST_ONLY)]
         if order.reduce_only:
             account = self.resting.owner_of(order.owner)
@@ -281,6 +288,9 @@ cdef class Matcher:
         self.resting.load(list(orders), dict(positions), self.max_orders)
 
     # ---- C parts
+
+    cdef bint would_trade(self, int64_t side, int64_t price_ticks, const int64_t* levels, int64_t count) noexcept:
+        return crosses(&self.resting.sides[1 - side], limit_key(side, price_ticks), 1 - side, levels, count)
 
     cdef int take(self, list events, int64_t side, Order* order, const int64_t* levels, int64_t count,
                   int64_t stp, int64_t* reason) except -1:

@@ -95,8 +95,8 @@ cdef inline uint64_t power_of(int64_t lots, int64_t shift, int64_t power) noexce
     """Return (lots / 2^shift) ^ power; the shift keeps it within 63 bits."""
     cdef uint64_t base = <uint64_t> (lots >> shift)
     cdef uint64_t result = 1
-    cdef int64_t i
-    for i in range(power):
+    cdef int64_t _
+    for _ in range(power):
         result *= base
     return result
 

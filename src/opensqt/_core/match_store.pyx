@@ -1,7 +1,7 @@
 """The resting orders of both sides and the positions of their owners, kept consistent with each other.
 
-Every fill moves the owner's position, and every move of a position trims the owner's reduce-only orders to it, the newest
-first, before anything else can trade.
+Every fill moves the owner's position, and every move of a position trims the owner's reduce-only orders to it, the
+newest first, before anything else can trade.
 """
 
 from cython cimport final

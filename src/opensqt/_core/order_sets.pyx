@@ -1,7 +1,7 @@
 """Sets of orders by slot: what we want, and what is live.
 
-Both keep the rows of a side sorted by slot in one block of memory, so that comparing them is one walk and a whole window
-of rows can be copied in.
+Both keep the rows of a side sorted by slot in one block of memory, so that comparing them is one walk and a whole
+window of rows can be copied in.
 """
 
 from cython cimport final
@@ -10,6 +10,8 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memmove
 
 BUY, SELL = SIDE_BUY, SIDE_SELL
+# WORKING: the venue has the order, it may be amended or cancelled. PENDING: a placement or an amendment is in flight.
+# UNKNOWN: the outcome of a command is not known. CANCELLING: a cancel is in flight.
 WORKING, PENDING, UNKNOWN, CANCELLING = range(4)
 
 cdef int64_t MAX_MAGNITUDE = (<int64_t>1) << 58
@@ -75,12 +77,15 @@ cdef int _check_order(int64_t side, int64_t price_ticks, int64_t lots) except -1
 
 @final
 cdef class Desired:
+    """The orders we want: at most one per (slot, side)."""
+
     def __cinit__(self):
         self.buys = RowSet()
         self.sells = RowSet()
         self.clear()
 
     def clear(self):
+        """Forget all rows, the reference price and both keep ranges."""
         self.version += 1
         self.buys.count = self.sells.count = 0
         self.price2 = 0
@@ -89,6 +94,11 @@ cdef class Desired:
 
     def add(self, int64_t slot, int64_t side, int64_t price_ticks, int64_t lots, bint reduce_only=False,
             bint keep_only=False):
+        """Want an order.
+
+        A `keep_only` row is satisfied by an order that exists and never asks for a new one. ValueError if the slot
+        already wants an order of that side, or a number is out of range.
+        """
         cdef RowSet rows
         cdef Row row
         cdef int64_t index
@@ -103,6 +113,7 @@ cdef class Desired:
         self.version += 1
 
     def keep(self, int64_t side, int64_t low_slot, int64_t high_slot):
+        """Leave live orders of these slots alone although no row wants them (hysteresis); empty if low > high."""
         if side != SIDE_BUY and side != SIDE_SELL:
             raise ValueError(f"side was {side}: it must be BUY ({SIDE_BUY}) or SELL ({SIDE_SELL})")
         self.version += 1
@@ -111,6 +122,7 @@ cdef class Desired:
 
     @property
     def price2_ticks(self):
+        """Twice the reference price; rows nearest to it come first. 0 until set."""
         return self.price2
 
     @price2_ticks.setter
@@ -120,6 +132,7 @@ cdef class Desired:
         self.price2 = value
 
     def rows(self):
+        """Return (slot, side, price_ticks, lots, reduce_only, keep_only), buys then sells, each by slot."""
         listed = []
         cdef RowSet rows
         cdef int64_t side, i
@@ -138,6 +151,8 @@ cdef class Desired:
 
 @final
 cdef class Live:
+    """Our orders that are not terminal, each under a handle of the caller's choice (any int64)."""
+
     def __cinit__(self):
         self.buys = RowSet()
         self.sells = RowSet()
@@ -146,6 +161,7 @@ cdef class Live:
 
     def put(self, int64_t handle, int64_t slot, int64_t side, int64_t price_ticks, int64_t lots,
             bint reduce_only=False, int64_t state=0):
+        """Add an order or replace the one with this handle; `lots` is what remains of it."""
         cdef RowSet rows
         cdef Row row
         cdef int64_t index
@@ -181,6 +197,7 @@ cdef class Live:
         return index
 
     def remove(self, int64_t handle):
+        """Forget an order that became terminal; KeyError for a handle that is not here."""
         cdef int64_t side = 0
         cdef int64_t index = self.find(handle, &side)
         cdef RowSet rows = self.sells if side else self.buys
@@ -190,6 +207,7 @@ cdef class Live:
         del self.where[handle]
 
     def set_state(self, int64_t handle, int64_t state):
+        """Set WORKING, PENDING, UNKNOWN or CANCELLING; KeyError for a handle that is not here."""
         cdef int64_t side = 0
         cdef int64_t index = self.find(handle, &side)
         cdef RowSet rows = self.sells if side else self.buys
@@ -198,6 +216,7 @@ cdef class Live:
         rows.rows[index].flags = (rows.rows[index].flags & ~F_STATE) | state << F_STATE_SHIFT
 
     def set_remaining(self, int64_t handle, int64_t lots):
+        """Set the remaining lots, at least 1; KeyError for a handle that is not here."""
         cdef int64_t side = 0
         cdef int64_t index = self.find(handle, &side)
         cdef RowSet rows = self.sells if side else self.buys
@@ -225,13 +244,16 @@ cdef class Live:
 
     @property
     def best_buy_ticks(self):
+        """Our highest bid in any state, 0 for none."""
         return self.best_ticks(SIDE_BUY)
 
     @property
     def best_sell_ticks(self):
+        """Our lowest ask in any state, 0 for none."""
         return self.best_ticks(SIDE_SELL)
 
     def rows(self):
+        """Return (handle, slot, side, price_ticks, lots, reduce_only, state), buys then sells, each by slot."""
         listed = []
         cdef RowSet rows
         cdef int64_t side, i

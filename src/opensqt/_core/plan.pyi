@@ -5,15 +5,10 @@ from opensqt._core.order_sets import Desired
 
 @final
 class Holdings:
-    """The lots each slot of a long grid has bought and not yet sold."""
-
     def __init__(self) -> None: ...
-    def set(self, slot: int, lots: int) -> None:
-        """Set what a slot holds; 0 empties it. ValueError on a negative number."""
-    def get(self, slot: int) -> int:
-        """Return what a slot holds, 0 for an empty one."""
-    def items(self) -> list[tuple[int, int]]:
-        """Return (slot, lots) of the slots that hold something, by slot."""
+    def set(self, slot: int, lots: int) -> None: ...
+    def get(self, slot: int) -> int: ...
+    def items(self) -> list[tuple[int, int]]: ...
     @property
     def total_lots(self) -> int: ...
     def clear(self) -> None: ...
@@ -21,13 +16,6 @@ class Holdings:
 
 @final
 class GridPlanner:
-    """Fills a desired set with the classic long grid around a price.
-
-    Each level buys either `quote_units` of money (floored to lots; one lot at one tick is worth `units_per_tick_lot` of
-    those units) or `fixed_lots`. Levels below `min_lots` are left out. Live buys up to `hysteresis` levels outside the
-    window are kept, and so are live take-profits up to `hysteresis` levels beyond the sell window.
-    """
-
     @property
     def lattice(self) -> Lattice: ...
     @property
@@ -46,8 +34,8 @@ class GridPlanner:
     def units_per_tick_lot(self) -> int: ...
     @property
     def fixed_lots(self) -> int: ...
-    def __init__(
-        self,
+    def __new__(
+        cls,
         lattice: Lattice,
         *,
         buy_window: int,
@@ -58,11 +46,6 @@ class GridPlanner:
         min_lots: int = 1,
         hysteresis: int = 1,
         safety_permille: int = 100,
-    ) -> None: ...
-    def lots_at(self, k: int) -> int:
-        """Return the size of a buy at level k; ValueError where the level does not exist."""
-    def plan(self, price2_ticks: int, holdings: Holdings, desired: Desired) -> int:
-        """Replace the rows and keep ranges of `desired` by the grid around half of `price2_ticks`; return the centre.
-
-        Calling it again with nothing changed costs next to nothing.
-        """
+    ) -> GridPlanner: ...
+    def lots_at(self, k: int) -> int: ...
+    def plan(self, price2_ticks: int, holdings: Holdings, desired: Desired) -> int: ...

@@ -1,8 +1,8 @@
 """The classic long grid as one call: a price and what the slots hold in, the whole desired set out.
 
-Buys rest on the window of levels below the price, skipping slots that hold a lot. A slot that holds a lot sells that lot
-one level higher, reduce-only, while it lies inside the sell window. The planner keeps a stretch of the lattice as ready
-rows (price and size per level), so that moving the window is a copy, and does nothing where nothing changed.
+Buys rest on the window of levels below the price, skipping slots that hold a lot. A slot that holds a lot sells that
+lot one level higher, reduce-only, while it lies inside the sell window. The planner keeps a stretch of the lattice as
+ready rows (price and size per level), so that moving the window is a copy, and does nothing where nothing changed.
 """
 
 from cython cimport final
@@ -19,10 +19,13 @@ cdef int64_t MAX_LOTS = (<int64_t>1) << 58
 
 @final
 cdef class Holdings:
+    """The lots each slot of a long grid has bought and not yet sold."""
+
     def __cinit__(self):
         self.slots = RowSet()
 
     def set(self, int64_t slot, int64_t lots):
+        """Set what a slot holds; 0 empties it. ValueError on a negative number."""
         cdef int64_t index
         cdef Row row
         if not 0 <= lots <= MAX_LOTS:
@@ -39,12 +42,14 @@ cdef class Holdings:
             self.slots.insert(index, row, 0)
 
     def get(self, int64_t slot):
+        """Return what a slot holds, 0 for an empty one."""
         cdef int64_t index = self.slots.first_at(slot)
         if index < self.slots.count and self.slots.rows[index].slot == slot:
             return self.slots.rows[index].lots
         return 0
 
     def items(self):
+        """Return (slot, lots) of the slots that hold something, by slot."""
         return [(self.slots.rows[i].slot, self.slots.rows[i].lots) for i in range(self.slots.count)]
 
     @property
@@ -61,6 +66,13 @@ cdef class Holdings:
 
 @final
 cdef class GridPlanner:
+    """Fills a desired set with the classic long grid around a price.
+
+    Each level buys either `quote_units` of money (floored to lots; one lot at one tick is worth `units_per_tick_lot` of
+    those units) or `fixed_lots`. Levels below `min_lots` are left out. Live buys up to `hysteresis` levels outside the
+    window are kept, and so are live take-profits up to `hysteresis` levels beyond the sell window.
+    """
+
     def __cinit__(self, Lattice lattice not None, *, int64_t buy_window, int64_t sell_window, int64_t quote_units=0,
                   int64_t units_per_tick_lot=1, int64_t fixed_lots=0, int64_t min_lots=1, int64_t hysteresis=1,
                   int64_t safety_permille=100):
@@ -88,12 +100,17 @@ cdef class GridPlanner:
         free(self.levels)
 
     def lots_at(self, int64_t k):
+        """Return the size of a buy at level k; ValueError where the level does not exist."""
         cdef int64_t price_ticks = self.lattice.level_ticks(k)
         if self.fixed_lots:
             return self.fixed_lots
         return min(lots_for_quote_c(self.quote_units, price_ticks, self.units_per_tick_lot), MAX_LOTS)
 
     def plan(self, int64_t price2_ticks, Holdings holdings not None, Desired desired not None):
+        """Replace the rows and keep ranges of `desired` by the grid around half of `price2_ticks`; return the centre.
+
+        Calling it again with nothing changed costs next to nothing.
+        """
         check_price2(price2_ticks)
         return self.plan_c(price2_ticks, holdings, desired)
 

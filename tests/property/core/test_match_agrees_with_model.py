@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from models.match_model import BUY, FILL, GTC, SELL, Levels, MatcherModel, Order
 
-from opensqt._core.match import MatchEvent, Matcher
+from opensqt._core.match import Matcher, MatchEvent
 
 prices = st.integers(95, 105)
 lots = st.integers(1, 12)

@@ -27,8 +27,8 @@ from opensqt._core.match import (
     SELL,
     TOO_MANY_ORDERS,
     UNKNOWN_ORDER,
-    MatchEvent,
     Matcher,
+    MatchEvent,
     fee_units,
 )
 
