@@ -23,6 +23,10 @@ cdef class OrderBook:
     cdef int apply_c(
         self, const int64_t* bids, Py_ssize_t bid_count, const int64_t* asks, Py_ssize_t ask_count
     ) except -1
+    # The same for values known to be in (0, 2**53) and [0, 2**53); raises MemoryError only.
+    cdef int apply_valid_c(
+        self, const int64_t* bids, Py_ssize_t bid_count, const int64_t* asks, Py_ssize_t ask_count
+    ) except -1
     cdef int load_c(
         self, const int64_t* bids, Py_ssize_t bid_count, const int64_t* asks, Py_ssize_t ask_count
     ) except -1

@@ -126,16 +126,20 @@ cdef class OrderBook:
     cdef int apply_c(
         self, const int64_t* bids, Py_ssize_t bid_count, const int64_t* asks, Py_ssize_t ask_count
     ) except -1:
-        cdef Py_ssize_t index
         _check(bids, bid_count)
         _check(asks, ask_count)
+        return self.apply_valid_c(bids, bid_count, asks, ask_count)
+
+    cdef int apply_valid_c(
+        self, const int64_t* bids, Py_ssize_t bid_count, const int64_t* asks, Py_ssize_t ask_count
+    ) except -1:
+        cdef Py_ssize_t index
         reserve_levels(&self.bids, bid_count)
         reserve_levels(&self.asks, ask_count)
-        with nogil:
-            for index in range(bid_count):
-                set_key(&self.bids, bids[2 * index], bids[2 * index + 1])
-            for index in range(ask_count):
-                set_key(&self.asks, -asks[2 * index], asks[2 * index + 1])
+        for index in range(bid_count):
+            set_key(&self.bids, bids[2 * index], bids[2 * index + 1])
+        for index in range(ask_count):
+            set_key(&self.asks, -asks[2 * index], asks[2 * index + 1])
         return 0
 
     cdef int load_c(
@@ -146,7 +150,7 @@ cdef class OrderBook:
         reserve_levels(&self.bids, bid_count)
         reserve_levels(&self.asks, ask_count)
         self.clear_c()
-        self.apply_c(bids, bid_count, asks, ask_count)
+        self.apply_valid_c(bids, bid_count, asks, ask_count)
         self.bids.changed_count = MAX_CHANGES + 1
         return 0
 

@@ -273,7 +273,8 @@ cdef class DepthDecoder:
                 self.bid_levels.pairs, self.bid_levels.count, self.ask_levels.pairs, self.ask_levels.count
             )
         else:
-            book.apply_c(
+            # Every level's range was checked when it was read.
+            book.apply_valid_c(
                 self.bid_levels.pairs, self.bid_levels.count, self.ask_levels.pairs, self.ask_levels.count
             )
         book.first_id = self.first_id
