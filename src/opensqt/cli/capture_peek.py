@@ -1,11 +1,10 @@
-"""The first lines of a capture: which symbol it is of, and at which price it begins.
+"""What a capture is of: its symbol, the price it begins at, and that its files can be read to their end.
 
-Only enough is read to choose sensible grid settings; whether all of it is sound is for the replay source to say.
+The whole of each file is read once, so that a truncated or disordered capture is refused before anything starts;
+whether its messages make sense is for the replay source to say.
 """
 
-import gzip
 import re
-import zlib
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -14,8 +13,9 @@ from typing import final
 import msgspec
 
 from opensqt.cli.errors import EXIT_USAGE, CliError
+from opensqt.matching.sources.capture_file import read_lines
+from opensqt.matching.sources.errors import CaptureError
 
-_LINES = 2_000
 _SYMBOL = re.compile(rb'"s":"([A-Z0-9]{5,20})"')
 _PRICE = re.compile(rb'"(?:b|p)":"([0-9]+(?:\.[0-9]+)?)"')
 _QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "USD")
@@ -23,56 +23,46 @@ _QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "USD")
 
 @final
 class CapturePeek(msgspec.Struct, frozen=True):
-    """What a capture begins with: the canonical symbol, and a price (None when none was among its first lines)."""
+    """The canonical symbol of a capture, the venue's own, and the first price in it."""
 
     symbol: str
     venue_symbol: str
-    price: Decimal | None
+    price: Decimal
 
 
 def peek(files: Sequence[Path]) -> CapturePeek:
-    """Return the symbol and first price of the captures.
-
-    Raises CliError: a file is missing (exit code 2), unreadable, damaged at its beginning, or of no known format (1).
-    """
+    """Return what the captures are of. Raises CliError: exit code 2 for a missing file, 1 for a damaged one."""
     missing = [str(path) for path in files if not path.is_file()]
     if missing:
         raise CliError(f"no such capture file: {', '.join(missing)}", EXIT_USAGE)
     symbol: bytes | None = None
     price: bytes | None = None
-    for line in _head(files[0]):
-        if symbol is None and (found := _SYMBOL.search(line)):
-            symbol = found.group(1)
-        if price is None and (found := _PRICE.search(line)):
-            price = found.group(1)
-        if symbol is not None and price is not None:
-            break
-    if symbol is None:
-        raise CliError(
-            f"{files[0]} does not look like a capture: none of its first {_LINES} lines names a symbol;"
-            " lines must be `<receive time> <JSON message>`"
-        )
-    name = symbol.decode()
-    return CapturePeek(canonical_symbol(name), name, None if price is None else Decimal(price.decode()))
-
-
-def canonical_symbol(venue_symbol: str) -> str:
-    """Return `BTC/USDT:USDT` for `BTCUSDT`; canonical symbols come back as they are. Raises CliError for others."""
-    if "/" in venue_symbol:
-        return venue_symbol if ":" in venue_symbol else f"{venue_symbol}:{venue_symbol.partition('/')[2]}"
-    for quote in _QUOTES:
-        base = venue_symbol.removesuffix(quote)
-        if base and base != venue_symbol:
-            return f"{base}/{quote}:{quote}"
-    raise CliError(f"the symbol {venue_symbol!r} has no quote currency known here ({', '.join(_QUOTES)})", EXIT_USAGE)
-
-
-def _head(path: Path) -> list[bytes]:
-    opened = gzip.open if path.suffix == ".gz" else open
     try:
-        with opened(path, "rb") as file:
-            return [line for line, _number in zip(file, range(_LINES), strict=False)]
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise CliError(f"{path} is damaged: {error}; fetch it again") from None
-    except OSError as error:
-        raise CliError(f"{path} cannot be read: {error.strerror or error}") from None
+        for path in files:
+            for line in read_lines(path):
+                if symbol is None and (found := _SYMBOL.search(line.payload)):
+                    symbol = found.group(1)
+                if price is None and (found := _PRICE.search(line.payload)):
+                    price = found.group(1)
+    except CaptureError as error:
+        raise CliError(str(error)) from None
+    if symbol is None or price is None:
+        raise CliError(f"{files[0]}: none of its messages names a symbol and a price; is it a capture of a market?")
+    name = symbol.decode()
+    return CapturePeek(canonical_symbol(name), name, Decimal(price.decode()))
+
+
+def canonical_symbol(symbol: str) -> str:
+    """Return `BTC/USDT:USDT` for `BTCUSDT`, `BTC/USDT` or itself. Raises CliError for what is no symbol."""
+    if "/" in symbol:
+        return symbol if ":" in symbol else f"{symbol}:{symbol.partition('/')[2]}"
+    for quote in _QUOTES:
+        base = symbol.removesuffix(quote)
+        if base and base != symbol:
+            return f"{base}/{quote}:{quote}"
+    raise CliError(f"the symbol {symbol!r} has no quote currency known here ({', '.join(_QUOTES)})", EXIT_USAGE)
+
+
+def venue_symbol_of(canonical: str) -> str:
+    """Return `BTCUSDT` for `BTC/USDT:USDT`."""
+    return canonical.partition(":")[0].replace("/", "")

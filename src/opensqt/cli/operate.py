@@ -5,9 +5,10 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from random import Random
 from typing import Any, final
+
+import msgspec
 
 from opensqt.cli.engine_client import EngineClient
 from opensqt.cli.errors import EXIT_INTERRUPTED, CliError
@@ -26,8 +27,7 @@ from opensqt.runtime.grpc_client import open_channel
 STATUS_EVERY_S = 1.0
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """What to run (services in starting order) and how to reach its engine and its page, if it has them."""
 
     name: str
@@ -36,6 +36,7 @@ class Plan:
     engine: GrpcClientConfig | None
     engine_token_file: str | None
     page_url: str | None
+    on_ready: Callable[[], None] | None = None
 
 
 BotReader = Callable[[], Awaitable[list[engine_pb2.BotState] | None]]
@@ -148,6 +149,8 @@ class Operation:
         self._line.notice(f"running: {pids} (state and logs in {plan.state.path})")
         if plan.page_url is not None:
             self._line.notice(f"page: {plan.page_url}")
+        if plan.on_ready is not None:
+            plan.on_ready()
 
 
 @asynccontextmanager
