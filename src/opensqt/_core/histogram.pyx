@@ -196,7 +196,7 @@ cdef class Histogram:
         """
         cdef Histogram restored = Histogram.__new__(Histogram)
         if len(data) < _HEADER.size:
-            raise HistogramError(f"serialised histogram is torn: {len(data)} bytes, its header alone has {_HEADER.size}")
+            raise HistogramError(f"serialised histogram is torn: {len(data)} bytes, its header has {_HEADER.size}")
         magic, sub_bits, count, lowest, highest, sum_low, sum_high, used = _HEADER.unpack_from(data)
         if magic != _MAGIC or sub_bits != SUB_BITS:
             raise HistogramError(f"bytes are no histogram of this version (they begin {data[:5]!r})")

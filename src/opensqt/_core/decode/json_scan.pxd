@@ -88,7 +88,7 @@ cdef inline int read_string(Cursor* c, const char** start, Py_ssize_t* size) noe
 cdef inline int skip_string(Cursor* c) noexcept nogil:
     """Skip a string, escapes and all; the opening quote is consumed already."""
     cdef const char* p = c.p
-    cdef int hex_digits
+    cdef int _hex_digit
     cdef char byte
     while p < c.end and p[0] != c'"' and p[0] != c'\\' and <unsigned char> p[0] >= 0x20:
         p += 1
@@ -107,7 +107,7 @@ cdef inline int skip_string(Cursor* c) noexcept nogil:
         byte = c.p[0]
         c.p += 1
         if byte == c'u':
-            for hex_digits in range(4):
+            for _hex_digit in range(4):
                 if c.p >= c.end:
                     return SCAN_SYNTAX
                 byte = c.p[0] | 0x20
