@@ -449,7 +449,7 @@ def main() -> int:
         check_risk(checks, rpc.RiskServiceStub(bot), symbol)
         check_portfolio(checks, rpc.PortfolioServiceStub(bot), symbol)
         check_cancel_all(checks, rpc.ExchangeServiceStub(exchange), symbol)
-    print(json.dumps(checks.verdicts))
+    sys.stdout.write(json.dumps(checks.verdicts) + "\n")
     return 0 if all(verdict == "ok" for verdict in checks.verdicts.values()) else 1
 
 
