@@ -14,7 +14,7 @@ opposite orders is never sent; it is counted as `withheld`.
 from cython cimport final
 from libc.stdint cimport INT64_MAX, int64_t
 from libc.stdlib cimport free, qsort, realloc
-from libc.string cimport memmove, memset
+from libc.string cimport memcmp, memmove, memset
 
 from opensqt._core.order_sets cimport (
     F_KEEP_ONLY, F_REDUCE_ONLY, F_STATE, SIDE_BUY, SIDE_SELL, Desired, Live, Row, RowSet,
@@ -86,6 +86,20 @@ cdef int _by_priority(const void* a, const void* b) noexcept nogil:
 cdef inline int64_t _distance2(int64_t price_ticks, int64_t price2) noexcept nogil:
     cdef int64_t distance = 2 * price_ticks - price2
     return distance if distance >= 0 else -distance
+
+
+cdef inline int64_t _equal_rows(const Row* a, const Row* b, int64_t count) noexcept nogil:
+    """Return how many leading rows are the same."""
+    cdef int64_t i = 0
+    # Most of a lattice is unchanged: whole blocks at the speed of memory, the block that differs row by row.
+    while i + 16 <= count and memcmp(a + i, b + i, 16 * sizeof(Row)) == 0:
+        i += 16
+    while i < count and (
+        (a[i].slot ^ b[i].slot) | (a[i].price_ticks ^ b[i].price_ticks) | (a[i].lots ^ b[i].lots)
+        | (a[i].flags ^ b[i].flags)
+    ) == 0:
+        i += 1
+    return i
 
 
 @final
@@ -186,20 +200,15 @@ cdef class Differ:
         cdef Row* d
         cdef Row* h
         cdef char* shed = self.shed[side]
-        cdef int64_t i = 0, j = 0, n = want.count, m = have.count, end, match, x
+        cdef int64_t i = 0, j = 0, n = want.count, m = have.count, end, match, x, run
         cdef int64_t price2 = desired.price2
         cdef bint keep
         while i < n or j < m:
-            if i < n and j < m and shed is NULL:
-                while (
-                    (wants[i].slot ^ haves[j].slot) | (wants[i].price_ticks ^ haves[j].price_ticks)
-                    | (wants[i].lots ^ haves[j].lots) | (wants[i].flags ^ haves[j].flags)
-                ) == 0:
-                    i += 1
-                    j += 1
-                    self.wanted += 1
-                    if i == n or j == m:
-                        break
+            if shed is NULL:
+                run = _equal_rows(wants + i, haves + j, min(n - i, m - j))
+                i += run
+                j += run
+                self.wanted += run
                 if i == n and j == m:
                     break
             if j == m or (i < n and wants[i].slot < haves[j].slot):

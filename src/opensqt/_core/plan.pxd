@@ -18,11 +18,13 @@ cdef class GridPlanner:
     # Every level of a stretch of the lattice as the buy it would be, so that a window is one copy.
     cdef Row* levels
     cdef int64_t levels_low, levels_count
-    # What the desired set was last filled with.
+    # What the desired set was last filled with, and from what.
     cdef Desired filled
-    cdef int64_t last_top, last_bottom, last_sell_top, last_centre
-    cdef int64_t last_version, last_filled_version
     cdef Holdings last_holdings
+    cdef int64_t filled_version, last_version
+    cdef int64_t last_top, last_bottom, last_inside, last_near
 
     cdef int _cover(self, int64_t bottom, int64_t top) except -1
     cdef int64_t plan_c(self, int64_t price2_ticks, Holdings holdings, Desired desired) except? -1
+    cdef int _plan_buys(self, int64_t bottom, int64_t top, RowSet held, RowSet rows) except -1
+    cdef int _plan_sells(self, int64_t first, int64_t inside, int64_t near, RowSet held, RowSet rows) except -1

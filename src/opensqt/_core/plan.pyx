@@ -145,58 +145,69 @@ cdef class GridPlanner:
     cdef int64_t plan_c(self, int64_t price2_ticks, Holdings holdings, Desired desired) except? -1:
         cdef Lattice lattice = self.lattice
         cdef RowSet held = holdings.slots
-        cdef RowSet rows
-        cdef int64_t centre, top, bottom, sell_top, next_held, run_end, k, i, n
-        cdef Row* row
+        cdef int64_t centre, top, bottom, sell_top, inside, near
+        cdef bint fresh
         centre = lattice.index_near_c(price2_ticks)
         top = lattice.buy_top_c(price2_ticks, centre, self.safety_permille)
         bottom = max(centre - self.buy_window + 1, lattice._lowest())
         sell_top = lattice.sell_top_c(price2_ticks, centre, self.sell_window)
+        inside = held.first_at(sell_top + 1)
+        near = held.first_at(sell_top + self.hysteresis + 1)
         desired.price2 = price2_ticks
-        if (
-            desired is self.filled and holdings is self.last_holdings and holdings.version == self.last_version
-            and top == self.last_top and bottom == self.last_bottom and sell_top == self.last_sell_top
-            and centre == self.last_centre and desired.version == self.last_filled_version
-        ):
-            return centre
-        self.filled, self.last_holdings, self.last_version = desired, holdings, holdings.version
-        self.last_top, self.last_bottom, self.last_sell_top, self.last_centre = top, bottom, sell_top, centre
+        fresh = (
+            desired is not self.filled or desired.version != self.filled_version
+            or holdings is not self.last_holdings or holdings.version != self.last_version
+        )
+        # Before the first row changes: a set that is filled half is never taken for a full one.
         desired.version += 1
-        self.last_filled_version = desired.version
-        if top >= bottom:
-            self._cover(bottom, top)
-            # A level too dear for the smallest order is left out; sizes only grow downward.
-            while top >= bottom and self.levels[top - self.levels_low].lots < self.min_lots:
-                top -= 1
-        rows = desired.buys
-        rows.reserve(max(0, top - bottom + 1))
-        n = 0
+        if fresh or top != self.last_top or bottom != self.last_bottom:
+            self._plan_buys(bottom, top, held, desired.buys)
+        if fresh or inside != self.last_inside or near != self.last_near:
+            self._plan_sells(0 if fresh else min(inside, self.last_inside), inside, near, held, desired.sells)
+        desired.keep_low[0], desired.keep_high[0] = bottom - self.hysteresis, centre + self.hysteresis
+        desired.keep_low[1], desired.keep_high[1] = 0, -1
+        self.filled, self.filled_version = desired, desired.version
+        self.last_holdings, self.last_version = holdings, holdings.version
+        self.last_top, self.last_bottom, self.last_inside, self.last_near = top, bottom, inside, near
+        return centre
+
+    cdef int _plan_buys(self, int64_t bottom, int64_t top, RowSet held, RowSet rows) except -1:
+        """Copy the window, leaving out the slots that hold a lot."""
+        cdef int64_t i, k = bottom, n = 0, run_end
+        rows.count = 0
+        if top < bottom:
+            return 0
+        self._cover(bottom, top)
+        # A level too dear for the smallest order is left out; sizes only grow downward.
+        while top >= bottom and self.levels[top - self.levels_low].lots < self.min_lots:
+            top -= 1
+        rows.reserve(top - bottom + 1)
         i = held.first_at(bottom)
-        k = bottom
         while k <= top:
-            next_held = held.rows[i].slot if i < held.count else top + 1
-            run_end = min(next_held, top + 1)
+            run_end = min(held.rows[i].slot, top + 1) if i < held.count else top + 1
             memcpy(rows.rows + n, self.levels + (k - self.levels_low), <size_t>(run_end - k) * sizeof(Row))
             n += run_end - k
             k = run_end + 1
             i += 1
         rows.count = n
-        rows = desired.sells
-        rows.reserve(held.count)
-        n = 0
-        for i in range(held.count):
-            k = held.rows[i].slot
-            if k > sell_top + self.hysteresis:
+        return 0
+
+    cdef int _plan_sells(self, int64_t first, int64_t inside, int64_t near, RowSet held, RowSet rows) except -1:
+        """Sell every lot inside the window one level higher, and keep those just beyond it; rows before `first` stand.
+
+        Holdings and rows have the same indices: only the very last level of a lattice has none above it to sell at.
+        """
+        cdef int64_t i
+        cdef Row* row
+        rows.reserve(near)
+        rows.count = min(rows.count, first)
+        for i in range(rows.count, near):
+            row = rows.rows + i
+            row.slot = held.rows[i].slot
+            row.price_ticks = self.lattice.level_c(row.slot + 1)
+            if row.price_ticks == 0:
                 break
-            row = rows.rows + n
-            row.slot = k
-            row.price_ticks = lattice.level_c(k + 1)
             row.lots = held.rows[i].lots
-            row.flags = F_REDUCE_ONLY if k <= sell_top else F_REDUCE_ONLY | F_KEEP_ONLY
-            if row.price_ticks:
-                n += 1
-        rows.count = n
-        desired.keep_low[0] = bottom - self.hysteresis
-        desired.keep_high[0] = centre + self.hysteresis
-        desired.keep_low[1], desired.keep_high[1] = 0, -1
-        return centre
+            row.flags = F_REDUCE_ONLY if i < inside else F_REDUCE_ONLY | F_KEEP_ONLY
+            rows.count = i + 1
+        return 0
