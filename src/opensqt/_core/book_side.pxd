@@ -21,11 +21,11 @@ cdef extern from *:
 
 cdef enum:
     RING_TICKS = 16384
-    RING_WORDS = RING_TICKS // 64
+    RING_WORDS = RING_TICKS >> 6
     RING_MASK = RING_TICKS - 1
     # Where the best sits after a slide: most of the ring below it, where the levels are.
-    BEST_OFFSET = RING_TICKS * 3 // 4
-    LOW_WATER = RING_TICKS // 8
+    BEST_OFFSET = (RING_TICKS >> 2) * 3
+    LOW_WATER = RING_TICKS >> 3
     # Past this many changes a reader is better served by the whole book.
     MAX_CHANGES = 4096
 

@@ -131,6 +131,7 @@ cdef inline void _begin(DepthDecoder self, bint is_snapshot) noexcept nogil:
     self.prev_id = -1
     self.bid_levels.count = 0
     self.ask_levels.count = 0
+    self.symbol_start = b""
     self.symbol_size = 0
 
 
