@@ -1,0 +1,132 @@
+"""The engine's configuration: where its connector is, where it keeps its state, which bots it runs."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from opensqt.runtime.config import (
+    ConfigError,
+    ConfigProblem,
+    GrpcClientConfig,
+    GrpcServerConfig,
+    LogConfig,
+    MetricsConfig,
+)
+
+PositiveDecimal = Annotated[Decimal, msgspec.Meta(gt=0)]
+
+DEFAULT_PORT = 50052
+
+
+class GridConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The lattice and what rests on it. Prices and `order_quantity` are in quote currency, windows in levels.
+
+    `arithmetic` spacing needs `interval`, `geometric` needs `ratio` (0.001 = levels 0.1 % apart). Without `anchor` the
+    first valid price becomes it; it is kept for the bot's life. `order_quantity` is spent per level.
+    """
+
+    spacing: Literal["arithmetic", "geometric"] = "arithmetic"
+    interval: PositiveDecimal | None = None
+    ratio: Annotated[Decimal, msgspec.Meta(gt=0, le=1)] | None = None
+    anchor: PositiveDecimal | None = None
+    order_quantity: PositiveDecimal
+    buy_window: Annotated[int, msgspec.Meta(ge=1, le=500)] = 20
+    sell_window: Annotated[int, msgspec.Meta(ge=1, le=500)] = 20
+    max_open_orders: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 100
+    price_source: Literal["last", "mid"] = "last"
+
+    def __post_init__(self) -> None:
+        """Require exactly the step that the spacing uses."""
+        needed, other = ("interval", "ratio") if self.spacing == "arithmetic" else ("ratio", "interval")
+        if getattr(self, needed) is None:
+            raise ConfigError.single(needed, None, f"{self.spacing} spacing needs `{needed}`", f"set `{needed}`")
+        if getattr(self, other) is not None:
+            raise ConfigError.single(
+                other, getattr(self, other), f"has no meaning with {self.spacing} spacing", f"remove `{other}`"
+            )
+
+
+class RiskConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Limits of one bot. `max_position` is in base currency, `max_notional` and `max_order_notional` in quote.
+
+    Limits count the position with everything working, pending and unknown on top. `position_safety_check` is how many
+    levels the account must be able to afford before the bot starts. Opening orders are pulled when data stayed unusable
+    for `stale_pull_ms`.
+    """
+
+    max_position: PositiveDecimal | None = None
+    max_notional: PositiveDecimal | None = None
+    max_order_notional: PositiveDecimal | None = None
+    max_leverage: Annotated[int, msgspec.Meta(ge=1, le=125)] = 10
+    position_safety_check: Annotated[int, msgspec.Meta(ge=1)] = 100
+    max_orders_per_second: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+    stale_pull_ms: Annotated[int, msgspec.Meta(ge=0, le=600_000)] = 5_000
+    command_timeout_ms: Annotated[int, msgspec.Meta(ge=100, le=60_000)] = 5_000
+    reject_cooldown_ms: Annotated[int, msgspec.Meta(ge=1, le=60_000)] = 500
+
+
+class BotConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One bot: one symbol, one grid. `tag` marks its client order ids for life: 1 to 5 of a-z and 0-9.
+
+    `existing_position` says what to do with a position that was there before the bot: take it over, or refuse to start.
+    """
+
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9_.-]+$")]
+    tag: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9]{0,4}$")]
+    symbol: Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
+    grid: GridConfig
+    risk: RiskConfig = RiskConfig()
+    leverage: Annotated[int, msgspec.Meta(ge=1, le=125)] = 5
+    existing_position: Literal["adopt", "refuse"] = "refuse"
+
+    def __post_init__(self) -> None:
+        """Check the leverage against the bot's own limit."""
+        if self.leverage > self.risk.max_leverage:
+            raise ConfigError.single(
+                "leverage",
+                self.leverage,
+                f"must be at most risk.max_leverage, {self.risk.max_leverage}",
+                "lower `leverage`, or raise `risk.max_leverage` knowingly",
+            )
+
+
+class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One engine: its connector, its own gRPC server, its state file, its bots.
+
+    `on_vanish` is what the connector does with our orders when this engine is gone for longer than `vanish_grace_ms`:
+    `cancel` them, `keep` them, or `reduce` (cancel those that open, keep take-profits).
+    """
+
+    connector: GrpcClientConfig
+    grpc: GrpcServerConfig = GrpcServerConfig(port=DEFAULT_PORT)
+    state_file: Path
+    bots: Annotated[tuple[BotConfig, ...], msgspec.Meta(min_length=1, max_length=100)]
+    engine_id: Annotated[str, msgspec.Meta(min_length=1, max_length=40)] = "engine"
+    on_vanish: Literal["cancel", "keep", "reduce"] = "reduce"
+    vanish_grace_ms: Annotated[int, msgspec.Meta(ge=1_000, le=3_600_000)] = 30_000
+    book_depth: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
+    log: LogConfig = LogConfig()
+    metrics: MetricsConfig = MetricsConfig()
+
+    def __post_init__(self) -> None:
+        """Require that no two bots share an id, a tag or a symbol."""
+        problems = []
+        for name, why in (
+            ("id", "ids name bots in commands and in the database"),
+            ("tag", "tags mark whose an order is"),
+            ("symbol", "two grids on one symbol would trade with each other"),
+        ):
+            seen: set[str] = set()
+            for index, bot in enumerate(self.bots):
+                value = getattr(bot, name)
+                if value in seen:
+                    problems.append(
+                        ConfigProblem(
+                            f"bots[{index}].{name}", repr(value), f"must be unique: {why}", f"choose another {name}"
+                        )
+                    )
+                seen.add(value)
+        if problems:
+            raise ConfigError(problems)

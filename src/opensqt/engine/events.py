@@ -1,0 +1,167 @@
+"""What the core is told.
+
+Domain values (Fill, Order, Account, Position, FeedHealth, MarkPrice, CashFlow, Instrument) are events as they are; the
+rest is here. Times are in ns; `receive_ns` is the connector's clock.
+"""
+
+from enum import Enum, unique
+
+import msgspec
+
+from opensqt.domain.account import Account, Position
+from opensqt.domain.errors import ErrorReason
+from opensqt.domain.fill import CashFlow, Fill
+from opensqt.domain.instrument import Instrument
+from opensqt.domain.market import FeedHealth, MarkPrice
+from opensqt.domain.order import Order
+
+
+class Attached(msgspec.Struct, frozen=True, kw_only=True):
+    """A session with the connector began; everything the venue knows, at one moment."""
+
+    session_epoch: int
+    exchange: str
+    mode: str
+    instruments: tuple[Instrument, ...]
+    open_orders: tuple[Order, ...] = ()
+    positions: tuple[Position, ...] = ()
+    accounts: tuple[Account, ...] = ()
+    fills: tuple[Fill, ...] = ()
+    cash_flows: tuple[CashFlow, ...] = ()
+    feeds: tuple[FeedHealth, ...] = ()
+    marks: tuple[MarkPrice, ...] = ()
+    venue_time_ns: int = 0
+
+
+class Detached(msgspec.Struct, frozen=True):
+    """The session ended: nothing more will be heard of what is in flight."""
+
+    reason: str
+
+
+@unique
+class Outcome(Enum):
+    """What is known of a command; the numbers are those of the wire."""
+
+    CONFIRMED = 1
+    REJECTED = 2
+    UNKNOWN = 3
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """The one answer to a command."""
+
+    command_id: int
+    client_order_id: str
+    outcome: Outcome
+    reason: ErrorReason | None = None
+    message: str = ""
+    order: Order | None = None
+    retry_after_ms: int = 0
+
+
+class BookTop(msgspec.Struct, frozen=True, gc=False):
+    """Best prices after one batch of book updates, 0 for an empty side; only a valid book may price."""
+
+    symbol: str
+    bid_ticks: int
+    ask_ticks: int
+    valid: bool
+    reason: str = ""
+    receive_ns: int = 0
+
+
+class LastTrade(msgspec.Struct, frozen=True, gc=False):
+    """The newest public trade of one batch."""
+
+    symbol: str
+    price_ticks: int
+    receive_ns: int = 0
+
+
+class Timer(msgspec.Struct, frozen=True):
+    """Time passed; sent a few times per second."""
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """An operator wants no new inventory."""
+
+    bot_id: str
+    reason: str
+
+
+class Resume(msgspec.Struct, frozen=True):
+    """An operator lifts a pause, and lets the start checks run again."""
+
+    bot_id: str
+
+
+@unique
+class StopMode(Enum):
+    """What a stop leaves behind; the numbers are those of the wire."""
+
+    KEEP = 1
+    CANCEL = 2
+    FLATTEN = 3
+
+
+class Stop(msgspec.Struct, frozen=True):
+    """An operator ends a bot."""
+
+    bot_id: str
+    mode: StopMode
+
+
+class Reconcile(msgspec.Struct, frozen=True):
+    """An operator wants every order proven again."""
+
+    bot_id: str
+
+
+class Saved(msgspec.Struct, frozen=True):
+    """The bot's lattice and run number are durable: its first order may go."""
+
+    bot_id: str
+
+
+class StoreHealth(msgspec.Struct, frozen=True):
+    """Whether what happened becomes durable."""
+
+    healthy: bool
+    detail: str = ""
+
+
+class LimitsChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """An operator set hard limits; None leaves one as it is, 0 takes it away."""
+
+    bot_id: str
+    max_position_lots: int | None = None
+    max_notional_units: int | None = None
+    max_order_notional_units: int | None = None
+    max_leverage: int | None = None
+    reason: str = ""
+
+
+Event = (
+    Attached
+    | Detached
+    | Result
+    | BookTop
+    | LastTrade
+    | Timer
+    | Pause
+    | Resume
+    | Stop
+    | Reconcile
+    | Saved
+    | StoreHealth
+    | LimitsChanged
+    | Fill
+    | Order
+    | Account
+    | Position
+    | FeedHealth
+    | MarkPrice
+    | CashFlow
+    | Instrument
+)

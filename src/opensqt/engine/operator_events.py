@@ -1,0 +1,75 @@
+"""What operators decide: pause, resume, stop, reconcile, limits. Decisions outlive a restart."""
+
+import msgspec
+
+from opensqt.domain.order_state import OrderState
+from opensqt.engine.bot import Bot
+from opensqt.engine.commands import AuditRecord
+from opensqt.engine.events import LimitsChanged, Pause, Reconcile, Resume, Stop
+from opensqt.engine.recovery import prove
+from opensqt.engine.risk.gate import Limits
+from opensqt.engine.risk.reasons import Code
+
+OperatorEvent = Pause | Resume | Stop | Reconcile | LimitsChanged
+
+
+def apply(bot: Bot, event: OperatorEvent, now_ns: int) -> None:
+    """Carry an operator's decision out."""
+    if isinstance(event, Pause):
+        _pause(bot, event, now_ns)
+    elif isinstance(event, Resume):
+        _resume(bot, now_ns)
+    elif isinstance(event, Stop):
+        bot.stop_mode = event.mode
+        bot.gate.stop()
+        _decided(bot, "stop", event.mode.name.lower(), now_ns)
+    elif isinstance(event, Reconcile):
+        bot.corrections.clear()
+        for order in list(bot.orders.open.values()):
+            order.query_at_ns = now_ns
+            order.queries = 0
+            bot.proving.add(order.client_order_id)
+    else:
+        _limit(bot, event, now_ns)
+
+
+def _pause(bot: Bot, event: Pause, now_ns: int) -> None:
+    bot.paused_reason = event.reason or "paused by an operator"
+    bot.gate.add(Code.OPERATOR_PAUSE, bot.paused_reason, now_ns)
+    _decided(bot, "pause", bot.paused_reason, now_ns)
+
+
+def _resume(bot: Bot, now_ns: int) -> None:
+    bot.paused_reason = ""
+    bot.stop_mode = None
+    bot.start_checked = False
+    bot.next_start_check_ns = 0
+    for code in (Code.OPERATOR_PAUSE, Code.START_CHECK, Code.POSITION_MISMATCH, Code.OVERSOLD, Code.LEVERAGE_REFUSED):
+        bot.gate.lift(code)
+    bot.gate.restart()
+    bot.position_differs_since_ns = 0
+    # Waiting lets the start checks run before anything is quoted.
+    bot.gate.add(Code.RECOVERING, "resumed; checking", now_ns)
+    for order in list(bot.orders.open.values()):
+        if order.state is OrderState.UNKNOWN:
+            prove(bot, order, "resumed", now_ns)
+    _decided(bot, "resume", "", now_ns)
+
+
+def _limit(bot: Bot, event: LimitsChanged, now_ns: int) -> None:
+    changes = {
+        name: value
+        for name in ("max_position_lots", "max_notional_units", "max_order_notional_units", "max_leverage")
+        if (value := getattr(event, name)) is not None
+    }
+    bot.gate.limits = msgspec.structs.replace(bot.gate.limits, **changes) if changes else bot.gate.limits
+    assert isinstance(bot.gate.limits, Limits)
+    text = ", ".join(f"{name}={value}" for name, value in changes.items())
+    _decided(bot, "limits", f"{text} ({event.reason})", now_ns)
+
+
+def _decided(bot: Bot, action: str, detail: str, now_ns: int) -> None:
+    bot.gate.changed = True
+    bot.journal("info", f"OPERATOR_{action.upper()}", detail, now_ns)
+    bot.outbox.record(AuditRecord(time_ns=now_ns, bot_id=bot.id, action=action, detail=detail))
+    bot.outbox.record(bot.record())

@@ -1,0 +1,369 @@
+"""The one recovery path, taken by start, reconnect, restart and reconcile alike.
+
+attach -> book the fills and cash flows of the snapshot -> match open orders by client id -> ask for every order of ours
+that is not among them -> trade. Doing it twice changes nothing: fills are booked by trade id, orders are matched by id.
+Ownership comes from client ids alone, so orders of earlier runs, and of a bot whose database is gone, are ours again;
+the lattice of such a bot is read back from the prices its orders rest at.
+"""
+
+from collections import Counter
+
+from opensqt._core.grid import Lattice
+from opensqt.domain.account import Position
+from opensqt.domain.errors import RequestError
+from opensqt.domain.instrument import Instrument, InstrumentStatus
+from opensqt.domain.money import to_units
+from opensqt.domain.order import Order, Side
+from opensqt.domain.order_state import Cause, OrderState
+from opensqt.engine.answers import take_order
+from opensqt.engine.bot import FLATTEN_SLOT, Bot
+from opensqt.engine.commands import OrderRecord, SetLeverage
+from opensqt.engine.events import Attached
+from opensqt.engine.orders import TrackedOrder
+from opensqt.engine.risk.gate import Limits
+from opensqt.engine.risk.reasons import Code
+from opensqt.engine.risk.start_checks import StartFacts, refusals
+from opensqt.engine.strategy.classic_grid import (
+    ClassicGrid,
+    describe_lattice,
+    interval_ticks,
+    ratio_ppb,
+    snap_to_ticks,
+)
+
+LEVERAGE_PATIENCE_NS = 10_000_000_000
+START_CHECK_SPACING_NS = 10_000_000_000
+
+
+def restore_orders(bot: Bot) -> None:
+    """Take the orders an earlier run had open; their fate is unknown until the venue tells."""
+    for record in bot.restored.open_orders:
+        order = record.order
+        tracked = TrackedOrder(
+            order, slot=record.slot, rule=record.rule, inputs=record.inputs, config_version=record.config_version
+        )
+        tracked.history.extend(record.history)
+        tracked.booked_lots = order.filled_lots
+        tracked.booked_ticks_lots = order.filled_ticks_lots
+        tracked.venue_filled_lots = order.filled_lots
+        tracked.live_price_ticks = int(record.inputs.get("level_ticks", order.price_ticks)) or order.price_ticks
+        tracked.state = OrderState.UNKNOWN
+        bot.orders.add(tracked, "the engine was restarted")
+    for fill in bot.restored.recent_trades:
+        bot.ledger.remember_trade(fill.trade_id, fill.side, fill.price_ticks, fill.lots)
+    for flow_id in bot.restored.recent_cash_flow_ids:
+        bot.ledger.remember_cash_flow(flow_id)
+
+
+def order_record(bot: Bot, order: TrackedOrder) -> OrderRecord:
+    """Return an order as it is stored."""
+    return OrderRecord(
+        bot_id=bot.id,
+        order=order.to_order(),
+        slot=order.slot,
+        rule=order.rule,
+        inputs=order.inputs,
+        config_version=order.config_version,
+        history=tuple(order.history),
+        booked_lots=order.booked_lots,
+    )
+
+
+def take_snapshot(bot: Bot, event: Attached, now_ns: int) -> None:
+    """Bring one bot in line with what the venue says."""
+    bot.attached = True
+    bot.gate.lift(Code.CONNECTOR_DOWN)
+    bot.gate.add(Code.RECOVERING, "matching orders and fills with the venue", now_ns)
+    instrument = next((item for item in event.instruments if item.symbol == bot.symbol), None)
+    if instrument is not None:
+        take_instrument(bot, instrument, now_ns)
+    found = [position for position in event.positions if position.symbol == bot.symbol]
+    # A flat symbol may be left out; its leverage is then not known.
+    bot.position = found[0] if found else Position(symbol=bot.symbol, lots=0, leverage=0)
+    open_orders = [order for order in event.open_orders if order.symbol == bot.symbol]
+    _book_missed(bot, event, now_ns)
+    if bot.is_new:
+        _remember_past(bot, open_orders, now_ns)
+        bot.is_new = False
+    _match_orders(bot, open_orders, now_ns)
+    bot.watermark_ns = max(bot.watermark_ns, event.venue_time_ns)
+    bot.position_differs_since_ns = 0
+    bot.gate.set(Code.BOOK_NOT_VALID, not bot.market.valid and bot.start_checked, bot.market.invalid_reason, now_ns)
+    bot.gate.lift(Code.FENCED)
+    _ask_leverage(bot, now_ns)
+    bot.next_start_check_ns = 0
+    finish(bot, now_ns)
+
+
+def _book_missed(bot: Bot, event: Attached, now_ns: int) -> None:
+    """Book what the snapshot has and the ledger not. A new bot takes only its own fills, and cash flows after them."""
+    fills = [fill for fill in event.fills if fill.symbol == bot.symbol and fill.venue_time_ns >= bot.ignore_before_ns]
+    since_ns = bot.ignore_before_ns
+    if bot.is_new:
+        fills = [fill for fill in fills if bot.owner(fill.client_order_id) is not None]
+        since_ns = min((fill.venue_time_ns for fill in fills), default=event.venue_time_ns)
+        bot.ignore_before_ns = since_ns
+    for fill in fills:
+        bot.book_fill(fill, now_ns)
+    for flow in event.cash_flows:
+        if flow.symbol == bot.symbol and flow.venue_time_ns >= since_ns:
+            bot.book_cash_flow(flow)
+
+
+def _remember_past(bot: Bot, open_orders: list[Order], now_ns: int) -> None:
+    """A bot without stored state finds out whether it has a past at the venue."""
+    own_orders = [order for order in open_orders if bot.owner(order.client_order_id) is not None]
+    if not own_orders and not bot.ledger.totals.fills:
+        return
+    bot.history_complete = False
+    bot.had_past = True
+    if bot.ledger.position_lots != bot.position.lots or any(lot.lots < 0 for lot in bot.ledger.slots.values()):
+        # The fills do not reach back far enough. What rests for sale says what its slots hold.
+        bot.forget_bookings()
+        entry_ticks = snap_to_ticks(bot.position.entry_price, bot.instrument) if bot.instrument is not None else 0
+        left = bot.position.lots
+        for order in own_orders:
+            owner = bot.owner(order.client_order_id)
+            if owner is not None and order.side is Side.SELL and order.reduce_only and owner.slot != FLATTEN_SLOT:
+                lots = min(order.remaining_lots, left)
+                if lots > 0:
+                    bot.ledger.adopt(owner.slot, lots, lots * entry_ticks)
+                    bot.slots.refresh(owner.slot)
+                    left -= lots
+    bot.journal(
+        "alarm",
+        "HISTORY_INCOMPLETE",
+        f"no stored state, but the venue has {len(own_orders)} orders and {bot.ledger.totals.fills} usable fills of "
+        "this bot: they are adopted; profit before the oldest of these fills is not known",
+        now_ns,
+    )
+
+
+def _match_orders(bot: Bot, open_orders: list[Order], now_ns: int) -> None:
+    bot.orders.foreign.clear()
+    seen = set()
+    for order in open_orders:
+        seen.add(order.client_order_id)
+        take_order(bot, order, now_ns, "open in the snapshot")
+    bot.proving.clear()
+    for tracked in list(bot.orders.open.values()):
+        tracked.owing_since_ns = now_ns if tracked.owes_fills else 0
+        if tracked.client_order_id not in seen:
+            prove(bot, tracked, "not among the open orders of the snapshot", now_ns)
+
+
+def prove(bot: Bot, order: TrackedOrder, evidence: str, now_ns: int) -> None:
+    """Have the venue say what became of an order."""
+    if not order.state.is_terminal:
+        bot.orders.move(order, Cause.TIMEOUT, evidence)
+        order.queries = 0
+        order.absent_reads = 0
+        order.query_at_ns = now_ns
+        bot.proving.add(order.client_order_id)
+
+
+def take_instrument(bot: Bot, instrument: Instrument, now_ns: int) -> None:
+    """Take a revision of the filters; a changed tick or lot stops the bot: its prices and lots count in them."""
+    known = bot.instrument
+    stored = bot.restored.record
+    if known is not None:
+        same = (known.tick_size, known.lot_size, known.contract_multiplier) == (
+            instrument.tick_size,
+            instrument.lot_size,
+            instrument.contract_multiplier,
+        )
+    else:
+        same = (
+            stored is None
+            or not stored.tick_size
+            or ((stored.tick_size, stored.lot_size) == (str(instrument.tick_size), str(instrument.lot_size)))
+        )
+    bot.gate.set(
+        Code.INSTRUMENT_CHANGED,
+        not same,
+        f"tick or lot size of {bot.symbol} changed to {instrument.tick_size} and {instrument.lot_size}; stop this bot "
+        "with `flatten`, then start it anew with another id and tag",
+        now_ns,
+    )
+    bot.gate.set(
+        Code.SYMBOL_NOT_TRADING,
+        instrument.status is not InstrumentStatus.TRADING,
+        f"{bot.symbol} is {instrument.status.name} at the venue",
+        now_ns,
+    )
+    if not same:
+        return
+    bot.instrument = instrument
+    if known is None:
+        configured = configured_limits(bot, instrument)
+        bot.gate.limits = bot.restored.limits or configured
+    if bot.grid is not None and instrument != bot.grid.instrument:
+        bot.grid = ClassicGrid(bot.config.grid, instrument, bot.anchor_ticks)
+    bot.unsaid.everything = True
+
+
+def configured_limits(bot: Bot, instrument: Instrument) -> Limits:
+    """Return the configured limits in units."""
+    risk = bot.config.risk
+    scale = instrument.money_scale
+    return Limits(
+        max_position_lots=0
+        if risk.max_position is None
+        else int(risk.max_position / (instrument.lot_size * instrument.contract_multiplier)),
+        max_notional_units=0 if risk.max_notional is None else to_units(risk.max_notional, scale),
+        max_order_notional_units=0 if risk.max_order_notional is None else to_units(risk.max_order_notional, scale),
+        max_leverage=risk.max_leverage,
+    )
+
+
+def finish(bot: Bot, now_ns: int) -> None:
+    """Go from recovered to trading, as far as what is known allows: lattice, durable state, leverage, start checks."""
+    if not bot.attached or bot.instrument is None:
+        return
+    if not bot.proving:
+        bot.gate.lift(Code.RECOVERING)
+    if bot.grid is None and not _lay_lattice(bot, now_ns):
+        bot.gate.add(Code.WAITING_FOR_PRICE, "no valid price yet to lay the lattice from", now_ns)
+        return
+    if bot.market.price2_ticks:
+        bot.gate.lift(Code.WAITING_FOR_PRICE)
+    if not bot.lattice_saved:
+        if bot.gate.add(Code.WAITING_FOR_DISK, "the lattice is being made durable", now_ns):
+            bot.outbox.record(bot.record())
+        return
+    bot.gate.lift(Code.WAITING_FOR_DISK)
+    if bot.position.leverage == bot.config.leverage:
+        bot.leverage_asked_ns = 0
+        bot.gate.lift(Code.WAITING_FOR_LEVERAGE)
+        bot.gate.lift(Code.LEVERAGE_REFUSED)
+    if bot.start_checked or bot.proving:
+        return
+    if bot.market.price2_ticks == 0:
+        bot.gate.add(Code.WAITING_FOR_PRICE, "no valid price yet for the start checks", now_ns)
+    elif now_ns >= bot.next_start_check_ns:
+        bot.next_start_check_ns = now_ns + START_CHECK_SPACING_NS
+        _check_start(bot, now_ns)
+
+
+def _lay_lattice(bot: Bot, now_ns: int) -> bool:
+    instrument = bot.instrument
+    assert instrument is not None, "a lattice needs units"
+    if bot.anchor_ticks == 0:
+        bot.anchor_ticks = _anchor_of_own_orders(bot, instrument)
+    if bot.anchor_ticks == 0 and bot.config.grid.anchor is not None:
+        bot.anchor_ticks = snap_to_ticks(bot.config.grid.anchor, instrument)
+    if bot.anchor_ticks == 0:
+        price2 = bot.market.price2_ticks
+        if price2 == 0:
+            return False
+        bot.anchor_ticks = (price2 + 1) // 2
+    try:
+        bot.grid = ClassicGrid(bot.config.grid, instrument, bot.anchor_ticks)
+    except (RequestError, ValueError) as error:
+        bot.gate.add(Code.START_CHECK, f"the grid cannot be laid: {error}; correct `grid`", now_ns)
+        bot.anchor_ticks = 0
+        return False
+    for order in bot.orders.open.values():
+        if "level_ticks" not in order.inputs and order.slot != FLATTEN_SLOT:
+            order.live_price_ticks = bot.grid.at_its_level(order.slot, order.side, order.price_ticks)
+    bot.orders.rebuild_live()
+    bot.journal("info", "LATTICE", describe_lattice(bot.grid.lattice, instrument), now_ns)
+    bot.unsaid.everything = True
+    return True
+
+
+def _anchor_of_own_orders(bot: Bot, instrument: Instrument) -> int:
+    """Return the anchor most of the bot's orders and fills at the venue agree on; 0 when there are none."""
+    votes: Counter[int] = Counter()
+    interval, ratio = interval_ticks(bot.config.grid, instrument), ratio_ppb(bot.config.grid)
+    seen = [(order.slot, order.side, order.price_ticks) for order in bot.orders.open.values()]
+    seen.extend(
+        (booked.slot, booked.fill.side, booked.fill.price_ticks)
+        for booked in bot.recent_fills
+        if booked.slot is not None
+    )
+    for slot, side, price_ticks in seen:
+        level = slot if side is Side.BUY else slot + 1
+        if interval:
+            votes[price_ticks - level * interval] += 1
+        elif price_ticks > 0:
+            guess = round(price_ticks / (1 + ratio / 10**9) ** level)
+            for anchor in range(max(1, guess - 2), guess + 3):
+                lattice = Lattice(anchor, 0, ratio)
+                if level >= lattice.lowest_index and lattice.level_ticks(level) == price_ticks:
+                    votes[anchor] += 1
+    for anchor, _count in votes.most_common():
+        if anchor > 0:
+            return anchor
+    return 0
+
+
+def _ask_leverage(bot: Bot, now_ns: int) -> None:
+    if bot.position.leverage == bot.config.leverage or bot.stop_mode is not None:
+        return
+    bot.gate.add(Code.WAITING_FOR_LEVERAGE, f"leverage {bot.config.leverage} is being set", now_ns)
+    bot.leverage_asked_ns = now_ns
+    bot.outbox.send(SetLeverage(bot.symbol, bot.config.leverage))
+
+
+def check_leverage(bot: Bot, now_ns: int) -> None:
+    """Give up waiting for the leverage after a while, and say so."""
+    if 0 < bot.leverage_asked_ns < now_ns - LEVERAGE_PATIENCE_NS:
+        bot.leverage_asked_ns = 0
+        bot.gate.lift(Code.WAITING_FOR_LEVERAGE)
+        bot.gate.add(
+            Code.LEVERAGE_REFUSED,
+            f"the venue reports leverage {bot.position.leverage}, wanted is {bot.config.leverage}; set it by hand or "
+            "change `leverage`",
+            now_ns,
+        )
+
+
+def _check_start(bot: Bot, now_ns: int) -> None:
+    grid = bot.grid
+    assert grid is not None, "start checks need a lattice"
+    unexplained_lots = bot.position.lots - bot.ledger.position_lots
+    # Once a bot has begun, lots it cannot explain are a fault and not something to adopt.
+    beginning = not bot.begun
+    facts = StartFacts(
+        account=bot.account,
+        price2_ticks=bot.market.price2_ticks,
+        held_lots=bot.ledger.slot_lots,
+        held_cost_ticks_lots=bot.ledger.cost_ticks_lots,
+        unknown_position_lots=unexplained_lots if beginning else 0,
+    )
+    found = refusals(bot.config, grid, facts)
+    if found:
+        if bot.gate.add(Code.START_CHECK, "; ".join(found), now_ns):
+            for message in found:
+                bot.journal("alarm", Code.START_CHECK.value, message, now_ns)
+        return
+    bot.start_checked = True
+    if not bot.begun:
+        bot.begun = True
+        bot.outbox.record(bot.record())
+    if bot.gate.lift(Code.START_CHECK):
+        bot.journal("info", Code.START_CHECK.value, "the start checks pass now", now_ns)
+    if facts.unknown_position_lots > 0:
+        _adopt_position(bot, grid, facts.unknown_position_lots, now_ns)
+
+
+def _adopt_position(bot: Bot, grid: ClassicGrid, lots: int, now_ns: int) -> None:
+    """Spread a position over the slots from the price upward, a level's size each, at its entry price."""
+    instrument = grid.instrument
+    entry = bot.position.entry_price or bot.market.mark_price(instrument)
+    entry_ticks = snap_to_ticks(entry, instrument)
+    slot = grid.lattice.index_near(bot.market.price2_ticks)
+    left = lots
+    while left > 0:
+        size = min(left, max(grid.lots_at(slot), instrument.min_lots))
+        if not grid.has_level(slot + 1):
+            size = left
+        bot.ledger.adopt(slot, size, size * entry_ticks)
+        bot.slots.refresh(slot)
+        left -= size
+        slot += 1
+    if bot.account_book is not None and bot.account_book.baseline_cash is not None:
+        # Adopted lots are paid for in the ledger from now on; the account has paid for them long ago.
+        bot.account_book.baseline_cash += instrument.money(lots * entry_ticks * instrument.units_per_tick_lot)
+    bot.journal("warning", "POSITION_ADOPTED", f"{lots} lots at {entry} were taken over", now_ns)

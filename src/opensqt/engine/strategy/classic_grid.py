@@ -1,0 +1,123 @@
+"""The classic long grid: buy below the price level by level, sell each lot one level higher.
+
+The lattice is a pure function of the anchor and the step, both whole ticks (or parts per billion) and persisted; a
+restart never moves it. The kernel plans the window; this binds it to an instrument and a configuration.
+"""
+
+from decimal import ROUND_HALF_UP, Decimal
+from typing import final
+
+from opensqt._core.diff import Desired
+from opensqt._core.grid import Lattice
+from opensqt._core.plan import GridPlanner, Holdings
+from opensqt.domain.errors import ErrorReason, RequestError
+from opensqt.domain.instrument import Instrument
+from opensqt.domain.money import EXACT, plain, to_units
+from opensqt.domain.order import Side
+from opensqt.engine.config import GridConfig
+
+PPB = Decimal(10**9)
+DIRECTION = "long"
+
+
+def snap_to_ticks(price: Decimal, instrument: Instrument) -> int:
+    """Return the tick nearest to a price, at least 1."""
+    return max(1, int((price / instrument.tick_size).to_integral_value(ROUND_HALF_UP)))
+
+
+def interval_ticks(config: GridConfig, instrument: Instrument) -> int:
+    """Return the arithmetic interval in whole ticks; 0 for a geometric grid."""
+    return 0 if config.interval is None else snap_to_ticks(config.interval, instrument)
+
+
+def ratio_ppb(config: GridConfig) -> int:
+    """Return the geometric ratio in parts per billion; 0 for an arithmetic grid."""
+    return 0 if config.ratio is None else int((config.ratio * PPB).to_integral_value(ROUND_HALF_UP))
+
+
+@final
+class ClassicGrid:
+    """A lattice with its plan.
+
+    Args:
+        config: windows and size.
+        instrument: units and filters.
+        anchor_ticks: price of level 0.
+
+    Raises:
+        RequestError: the money per level buys less than the venue's minimum; says the smallest workable amount.
+    """
+
+    def __init__(self, config: GridConfig, instrument: Instrument, anchor_ticks: int) -> None:
+        self.config = config
+        self.instrument = instrument
+        self.lattice = Lattice(anchor_ticks, interval_ticks(config, instrument), ratio_ppb(config))
+        self.desired = Desired()
+        self._planner = GridPlanner(
+            self.lattice,
+            buy_window=config.buy_window,
+            sell_window=config.sell_window,
+            quote_units=_quote_units(config, instrument),
+            units_per_tick_lot=instrument.units_per_tick_lot,
+            min_lots=instrument.min_lots,
+        )
+
+    def plan(self, price2_ticks: int, holdings: Holdings) -> int:
+        """Fill `desired` around half of `price2_ticks`; return the centre level."""
+        return self._planner.plan(price2_ticks, holdings, self.desired)
+
+    def price_of(self, slot: int, side: Side) -> int:
+        """Return the level an order of a slot belongs at: its own to buy, the next to take profit."""
+        return self.lattice.level_ticks(slot if side is Side.BUY else slot + 1)
+
+    def has_level(self, slot: int) -> bool:
+        """Return whether a slot and the level above it exist on the lattice."""
+        if slot < self.lattice.lowest_index:
+            return False
+        try:
+            self.lattice.level_ticks(slot + 1)
+        except ValueError:
+            return False
+        return True
+
+    def lots_at(self, slot: int) -> int:
+        """Return the size of a buy at a slot."""
+        return self._planner.lots_at(slot)
+
+    def at_its_level(self, slot: int, side: Side, price_ticks: int) -> int:
+        """Return the level's price for an order at it or up to one interval behind it, else the order's own price."""
+        if not self.has_level(slot):
+            return price_ticks
+        level = self.price_of(slot, side)
+        behind = level - price_ticks if side is Side.BUY else price_ticks - level
+        return level if 0 <= behind <= self.lattice.step_ticks(slot) else price_ticks
+
+    def window(self, price2_ticks: int) -> tuple[int, int]:
+        """Return the lowest and the highest slot of the buy window."""
+        centre = self.lattice.index_near(price2_ticks)
+        return max(centre - self.config.buy_window + 1, self.lattice.lowest_index), centre
+
+    def smallest_workable_quantity(self, price_ticks: int) -> Decimal:
+        """Return the least money per level that reaches the venue's minimum size and notional at a price."""
+        instrument = self.instrument
+        per_lot = instrument.notional_units(price_ticks, 1)
+        lots = max(instrument.min_lots, -(-instrument.min_notional_units // per_lot))
+        return instrument.money(lots * per_lot)
+
+
+def _quote_units(config: GridConfig, instrument: Instrument) -> int:
+    units = to_units(config.order_quantity, max(instrument.money_scale, 0))
+    if units <= 0:
+        raise RequestError(
+            ErrorReason.FILTER_REJECTED,
+            f"order_quantity {plain(config.order_quantity)} {instrument.quote_asset} is below one money unit",
+        )
+    return units
+
+
+def describe_lattice(lattice: Lattice, instrument: Instrument) -> str:
+    """Return the lattice in words, for messages."""
+    anchor = plain(instrument.ticks_to_price(lattice.anchor_ticks))
+    if lattice.interval_ticks:
+        return f"anchor {anchor}, interval {plain(instrument.ticks_to_price(lattice.interval_ticks))}"
+    return f"anchor {anchor}, ratio {plain(EXACT.divide(Decimal(lattice.ratio_ppb), PPB))}"
