@@ -79,9 +79,9 @@ cdef class Matcher:
         """Match an arriving order against the opposite side and rest what remains (GTC).
 
         A price of 0 is a market order. `opposite` is the external book's other side, best first, packed as
-        `OrderBook.pack` does, at least as deep as the order may reach; `displayed_lots` is what the external book shows
-        at the order's own price, which queues ahead of it. A reduce-only order is cut down to what the owner's position
-        leaves to close. `stp` says who expires when the order meets one of its own owner's. ValueError on numbers out of
+        `OrderBook.pack` does, as deep as the order may reach; `displayed_lots` is what the external book shows at the
+        order's own price, which queues ahead of it. A reduce-only order is cut down to what the owner's position leaves
+        to close. `stp` says who expires when the order meets one of its own owner's. ValueError on numbers out of
         range; everything a venue would refuse is a REJECTED event.
         """
         cdef list events = []

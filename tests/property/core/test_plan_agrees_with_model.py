@@ -48,7 +48,7 @@ def _top(model: LatticeModel, price: Fraction, sells: int) -> int:
     st.integers(200, 1500),
     st.one_of(st.tuples(st.integers(5, 60), st.just(0)), st.tuples(st.just(0), st.sampled_from([3 * 10**7, 10**8]))),
     st.lists(
-        st.tuples(st.integers(200, 4000), st.dictionaries(st.integers(-4, 10), st.integers(1, 9))),
+        st.tuples(st.integers(200, 4000), st.none() | st.dictionaries(st.integers(-4, 10), st.integers(1, 9))),
         min_size=1,
         max_size=6,
     ),
@@ -57,11 +57,11 @@ def _top(model: LatticeModel, price: Fraction, sells: int) -> int:
     st.integers(100, 100_000),
     st.integers(0, 2),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_the_planned_set_is_that_of_the_rules_after_any_moves(
     anchor: int,
     step: tuple[int, int],
-    moves: list[tuple[int, dict[int, int]]],
+    moves: list[tuple[int, dict[int, int] | None]],
     buys: int,
     sells: int,
     quote: int,
@@ -73,11 +73,13 @@ def test_the_planned_set_is_that_of_the_rules_after_any_moves(
         lattice, buy_window=buys, sell_window=sells, quote_units=quote, hysteresis=hysteresis, safety_permille=100
     )
     holdings, desired = Holdings(), Desired()
+    existing: dict[int, int] = {}
     for price2, held in moves:
-        existing = {k: size for k, size in held.items() if model.level(k) is not None}
-        holdings.clear()
-        for k, size in existing.items():
-            holdings.set(k, size)
+        if held is not None:
+            existing = {k: size for k, size in held.items() if model.level(k) is not None}
+            holdings.clear()
+            for k, size in existing.items():
+                holdings.set(k, size)
         assert planner.plan(price2, holdings, desired) == model.near(Fraction(price2, 2))
         assert desired.rows() == expected_rows(model, price2, existing, buys, sells, quote, hysteresis)
         # Twice is as good as once.
