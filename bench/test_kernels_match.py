@@ -22,7 +22,7 @@ def ladder() -> list[tuple[int, int, int]]:
 
 
 class PythonMatcher:
-    """Resting orders in dictionaries by price, with the same queue rules; the market never reaches through them here."""
+    """Resting orders in dictionaries by price, with the same queue rules."""
 
     def __init__(self) -> None:
         self.levels: dict[tuple[int, int], list[list[int]]] = defaultdict(list)
