@@ -14,7 +14,7 @@ import msgspec
 from cyclopts import Parameter
 
 from opensqt.cli.capture_peek import canonical_symbol, peek, venue_symbol_of
-from opensqt.cli.demo_config import DemoSettings, demo_config
+from opensqt.cli.demo_config import DemoPorts, DemoSettings, demo_config
 from opensqt.cli.demo_grid import grid_for_replay, grid_for_synthetic
 from opensqt.cli.errors import EXIT_USAGE, CliError
 from opensqt.cli.operate import Plan
@@ -43,6 +43,12 @@ def demo(
     seed: Annotated[int, Parameter(help="Seed of the synthetic market: the same seed, the same market.")] = 1,
     symbol: Annotated[str | None, Parameter(help="Symbol of the synthetic market, for example ETHUSDT.")] = None,
     port: Annotated[int, Parameter(help="Port of the page.")] = DEFAULT_PAGE_PORT,
+    connector_port: Annotated[
+        int | None, Parameter(help="Port of the connector's gRPC; default 50051, or a free one when that is taken.")
+    ] = None,
+    engine_port: Annotated[
+        int | None, Parameter(help="Port of the engine's gRPC; default 50052, or a free one when that is taken.")
+    ] = None,
     browser: Annotated[
         bool, Parameter(help="Open the page, on a desktop.", name="--browser", negative="--no-browser")
     ] = True,
@@ -54,35 +60,40 @@ def demo(
     ] = None,
 ) -> int:
     """Trade a grid on the built-in paper venue and show it on a page. Ctrl-C stops everything."""
-    _check_numbers(speed, for_, port)
+    _check_numbers(speed, for_, [port, connector_port or port, engine_port or port])
     settings = _settings(source, replay or [], speed, loop, seed, symbol)
     name = f"demo-{settings.source}-{venue_symbol_of(settings.symbol)}"
     folder = StateDir(state or Path("var") / name)
     with folder.lock():
-        require_free(port, "--port")
+        ports = _ports(port, connector_port, engine_port)
         folder.prepare(fresh=_begins_fresh(fresh, settings, folder, timed=for_ is not None, quiet=json))
         folder.write_private(SETTINGS_FILE, msgspec.json.encode(settings.identity()).decode())
-        config = demo_config(
-            settings,
-            folder.path,
-            sockets=socket_folder(folder.path),
-            page_port=port,
-            connector_port=free_port_near(CONNECTOR_PORT),
-            engine_port=free_port_near(ENGINE_PORT),
-        )
+        config = demo_config(settings, folder.path, sockets=socket_folder(folder.path), ports=ports)
         plan = plan_of(name, config, folder)
         if browser and not json:
             plan = _opening_the_page(plan)
         return operate(plan, for_, as_json=json)
 
 
-def _check_numbers(speed: float, duration_s: float | None, port: int) -> None:
+def _ports(page: int, connector: int | None, engine: int | None) -> DemoPorts:
+    """Return ports that are free now. Raises CliError for one that was asked for and is taken."""
+    require_free(page, "--port")
+    for port, option in ((connector, "--connector-port"), (engine, "--engine-port")):
+        if port is not None:
+            require_free(port, option)
+    return DemoPorts(
+        page=page, connector=connector or free_port_near(CONNECTOR_PORT), engine=engine or free_port_near(ENGINE_PORT)
+    )
+
+
+def _check_numbers(speed: float, duration_s: float | None, ports: list[int]) -> None:
     if not 0 < speed <= 1000:
         raise CliError(f"--speed was {speed:g}; it must be above 0 and at most 1000", EXIT_USAGE)
     if duration_s is not None and not 0 < duration_s < 10**7:
         raise CliError(f"--for was {duration_s:g}; it must be a number of seconds above 0", EXIT_USAGE)
-    if not 0 < port < 65536:
-        raise CliError(f"--port was {port}; it must be from 1 to 65535", EXIT_USAGE)
+    for port in ports:
+        if not 0 < port < 65536:
+            raise CliError(f"a port was {port}; it must be from 1 to 65535", EXIT_USAGE)
 
 
 def _settings(
