@@ -63,7 +63,7 @@ class Step:
 class FakeWorld:
     def __init__(self, seed: int = 7, *, now_ms: int = START_MS) -> None:
         self._rng = Random(seed)
-        self.now_ms = now_ms
+        self.now_ms = self.started_ms = now_ms
         self.price_ticks = ANCHOR_TICKS + 130
         self.candles: list[resources.Candle] = []
         self.orders: dict[str, Resting] = {}
@@ -89,7 +89,7 @@ class FakeWorld:
         """Move price and time, fill what was crossed, place what is wanted then."""
         self.now_ms += dt_ms
         drift = (ANCHOR_TICKS - self.price_ticks) // 60
-        self.price_ticks += self._rng.randint(-70, 70) + drift
+        self.price_ticks += self._rng.randint(-110, 110) + drift
         step = Step(candle=self._candle_step(), price=self.price_change())
         for order in [order for order in self.orders.values() if self._is_crossed(order)]:
             self._fill(order, step)
@@ -440,7 +440,7 @@ class FakeWorld:
             account=self.account(),
             pnl=self.pnl(),
             connections=[
-                engine.ConnectionState(name=name, up=True, since_ns=START_MS * 1_000_000)
+                engine.ConnectionState(name=name, up=True, since_ns=self.started_ms * 1_000_000)
                 for name in ("connector", "book", "private")
             ],
             last_price=money(self.price_ticks * TICK),
@@ -449,7 +449,7 @@ class FakeWorld:
             best_ask_ticks=self.price_ticks + 1,
             window_low_slot=-9,
             window_high_slot=1,
-            started_ns=START_MS * 1_000_000,
+            started_ns=self.started_ms * 1_000_000,
             epoch=1,
             exchange="paper",
             mode="paper",

@@ -1,0 +1,84 @@
+// Open orders, nearest to the price first.
+
+import { h, KeyedRows, setAttribute, setText } from "../dom";
+import { duration, isZero, NONE, plain } from "../format";
+import { t, tName } from "../i18n";
+import type { Order } from "../protocol";
+import type { View } from "../view";
+import { createPanel, createTable, type Widget } from "./panel";
+
+interface RowElement {
+  root: HTMLElement;
+  cells: HTMLElement[];
+}
+
+export interface OrdersInput {
+  view: View;
+  /** The venue's time now, Unix ms: ages are measured on the venue's clock. */
+  venueNowMs: number;
+}
+
+const KINDS = ["", "num", "num", "num minor", "", "num minor", "minor", "num"] as const;
+
+export function createOrders(): Widget<OrdersInput> {
+  const table = createTable("orders", "orders.title", "orders.empty", [
+    ["orders.side", ""],
+    ["orders.price", "num"],
+    ["orders.size", "num"],
+    ["orders.filled", "num minor"],
+    ["orders.state", ""],
+    ["orders.slot", "num minor"],
+    ["orders.rule", "minor"],
+    ["orders.age", "num"],
+  ]);
+  const panel = createPanel("orders", "orders.title", table.root);
+  const count = h("span", { class: "count number" });
+  panel.aside.append(count);
+  let venueNowMs = 0;
+  const rows = new KeyedRows<Order, RowElement>(
+    table.body,
+    (order) => order.id,
+    () => {
+      const cells = KINDS.map((kind) => h("td", { class: kind }));
+      return { root: h("tr", {}, ...cells), cells };
+    },
+    (element, order) => updateRow(element, order, venueNowMs),
+  );
+
+  return {
+    root: panel.root,
+    relabel() {
+      panel.relabel();
+      table.relabel();
+    },
+    render(input) {
+      venueNowMs = input.venueNowMs;
+      const { view } = input;
+      panel.setFreshness(view.fresh.orders, view.fromVenue && view.orders.length > 0);
+      const price = Number(view.lastPrice ?? 0);
+      const distance = (order: Order): number => Math.abs(Number(order.price) - price);
+      const orders = [...view.orders].sort((a, b) => distance(a) - distance(b) || a.id.localeCompare(b.id));
+      table.setEmpty(orders.length === 0);
+      setText(count, String(orders.length));
+      rows.render(orders);
+    },
+  };
+}
+
+function updateRow(element: RowElement, order: Order, venueNowMs: number): void {
+  const texts = [
+    tName("side", order.side),
+    plain(order.price),
+    plain(order.size),
+    isZero(order.filled) ? NONE : plain(order.filled),
+    tName("orderState", order.state),
+    order.slot === null ? NONE : String(order.slot),
+    order.foreign ? t("orders.foreign") : order.rule ? tName("rule", order.rule) : NONE,
+    order.created_ms ? duration(Math.max(0, venueNowMs - order.created_ms)) : NONE,
+  ];
+  element.cells.forEach((cell, index) => setText(cell, texts[index] ?? ""));
+  setAttribute(element.root, "data-order", order.id);
+  setAttribute(element.root, "data-side", order.side);
+  setAttribute(element.root, "data-order-state", order.state);
+  setAttribute(element.root, "title", [order.id, order.reason].filter(Boolean).join(" · "));
+}

@@ -1,0 +1,267 @@
+// What the server says on /ws/v1. Decimals are text, times are Unix milliseconds unless the name says otherwise.
+
+export interface Source {
+  name: string;
+  up: boolean;
+  stale: boolean;
+  detail: string;
+  since_ms: number;
+  heard_ms: number;
+}
+
+export interface Instrument {
+  venue_symbol: string;
+  base: string;
+  quote: string;
+  settle: string;
+  tick_size: string;
+  lot_size: string;
+  price_decimals: number;
+  size_decimals: number;
+  min_notional: string;
+  maker_fee_rate: string;
+  taker_fee_rate: string;
+  revision: number;
+  status: string;
+}
+
+export interface Reason {
+  code: string;
+  message: string;
+  since_ms: number;
+}
+
+export interface TradingState {
+  name: string;
+  reasons: Reason[];
+}
+
+export interface Grid {
+  spacing: string;
+  direction: string;
+  anchor: string;
+  interval: string;
+  ratio_ppb: number;
+  order_quantity: string;
+  buy_window: number;
+  sell_window: number;
+  max_open_orders: number;
+  price_source: string;
+  config_version: number;
+}
+
+export interface Position {
+  size: string;
+  entry_price: string | null;
+  mark_price: string | null;
+  unrealized_pnl: string;
+  liquidation_price: string | null;
+  leverage: number;
+  margin_type: string;
+  time_ms: number;
+}
+
+export interface Account {
+  asset: string;
+  wallet: string;
+  available: string;
+  margin: string;
+  unrealized_pnl: string;
+  maintenance_margin: string;
+  time_ms: number;
+}
+
+export interface Pnl {
+  asset: string;
+  grid_profit: string;
+  inventory_pnl: string;
+  fees: string;
+  funding: string;
+  transfers: string;
+  equity_change: string;
+  equity: string;
+  unexplained: string;
+  turnover: string;
+  fills: number;
+  maker_fills: number;
+  cycles: number;
+  orders_placed: number;
+  history_complete: boolean;
+}
+
+export interface Connection {
+  name: string;
+  up: boolean;
+  detail: string;
+  since_ms: number;
+}
+
+export interface Slot {
+  k: number;
+  level: string;
+  take_profit: string | null;
+  held: string;
+  average_price: string | null;
+  order: string | null;
+  cycles: number;
+  profit: string;
+  cooldown_until_ms: number;
+}
+
+export interface Order {
+  id: string;
+  exchange_id: string;
+  slot: number | null;
+  side: string;
+  type: string;
+  price: string;
+  size: string;
+  filled: string;
+  state: string;
+  rule: string;
+  reduce_only: boolean;
+  post_only: boolean;
+  foreign: boolean;
+  reason: string | null;
+  created_ms: number;
+  updated_ms: number;
+}
+
+export interface Fill {
+  id: string;
+  order: string;
+  side: string;
+  price: string;
+  size: string;
+  slot: number | null;
+  grid_profit: string | null;
+  fee: string;
+  fee_asset: string;
+  maker: boolean;
+  origin: string;
+  time_ms: number;
+}
+
+export interface JournalEntry {
+  time_ms: number;
+  level: string;
+  code: string;
+  message: string;
+}
+
+export interface Prices {
+  last: string | null;
+  mark: string | null;
+  bid: string | null;
+  ask: string | null;
+}
+
+/** Parts of a bot that a delta replaces whole. */
+export interface BotParts {
+  state: TradingState;
+  grid: Grid;
+  position: Position;
+  account: Account;
+  pnl: Pnl;
+  connections: Connection[];
+  prices: Prices;
+  window: { low_slot: number; high_slot: number };
+  funding: { rate: string; next_ms: number };
+}
+
+export interface WireBot extends BotParts {
+  id: string;
+  symbol: string;
+  exchange: string;
+  mode: string;
+  started_ms: number;
+  epoch: number;
+  instrument: Instrument;
+  slots: Slot[];
+  orders: Order[];
+  fills: Fill[];
+  journal: JournalEntry[];
+}
+
+export interface BotChange extends Partial<BotParts> {
+  id: string;
+  full?: false;
+  slots?: Slot[];
+  removed_slots?: number[];
+  orders?: Order[];
+  removed_orders?: string[];
+  fills?: Fill[];
+  journal?: JournalEntry[];
+}
+
+export type WireBotChange = BotChange | ({ full: true } & WireBot);
+
+/** Open time in Unix seconds, open, high, low, close, volume. */
+export type CandleRow = [number, string, string, string, string, string];
+
+export interface LastPrice {
+  symbol: string;
+  price: string;
+  time_ms: number;
+}
+
+export interface VenuePosition extends Position {
+  symbol: string;
+}
+
+export interface VenueOrder {
+  id: string;
+  client_id: string;
+  symbol: string;
+  side: string;
+  type: string;
+  price: string;
+  size: string;
+  filled: string;
+  status: string;
+  updated_ms: number;
+}
+
+export interface WireMarket {
+  candles: Record<string, CandleRow[]>;
+  prices: LastPrice[];
+  positions: VenuePosition[];
+  account: Account | null;
+  orders: VenueOrder[];
+}
+
+export interface MarketChange extends Partial<WireMarket> {
+  candle_updates?: Record<string, CandleRow[]>;
+  order_updates?: VenueOrder[];
+  removed_orders?: string[];
+}
+
+interface Envelope<Type extends string, Data> {
+  type: Type;
+  sequence: number;
+  time_ms: number;
+  data: Data;
+}
+
+export interface SnapshotData {
+  server: { version: string };
+  engine_sequence: number;
+  sources: Source[];
+  bots: WireBot[];
+  market: WireMarket;
+}
+
+export interface DeltaData {
+  engine_sequence?: number;
+  sources?: Source[];
+  bots?: WireBotChange[];
+  removed_bots?: string[];
+  market?: MarketChange;
+}
+
+export type Snapshot = Envelope<"snapshot", SnapshotData> & { protocol: number };
+export type Delta = Envelope<"delta", DeltaData>;
+export type Tick = Envelope<"tick", { heard_ms: Record<string, number> }>;
+export type ServerMessage = Snapshot | Delta | Tick;
+
+export const PROTOCOL_VERSION = 1;
