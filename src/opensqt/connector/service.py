@@ -51,7 +51,7 @@ def _find(rpc: str, parts: Iterable[object]) -> Any:
     return found[0]
 
 
-def _handler(method: Any, behaviour: Any) -> grpc.RpcMethodHandler[Any, Any]:
+def _handler(method: Any, behaviour: Any) -> "grpc.RpcMethodHandler[Any, Any]":
     make: Any = grpc.unary_unary_rpc_method_handler
     if method.client_streaming:
         make = grpc.stream_stream_rpc_method_handler

@@ -1,0 +1,203 @@
+"""The connector as a program: reads its configuration, puts the parts together, serves until it is told to stop."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import final
+
+import orjson
+import structlog
+
+from opensqt.connector.adapter import VenueAdapter
+from opensqt.connector.config import ConnectorConfig
+from opensqt.connector.core import ConnectorCore
+from opensqt.connector.market_types import Channel, ChannelKind
+from opensqt.connector.rate_budget import RateBudget
+from opensqt.connector.registry import make_adapter
+from opensqt.connector.service import ROLES, SERVICE_NAME, add_service
+from opensqt.connector.servicer_market import MarketServicer
+from opensqt.connector.servicer_orders import OrderServicer
+from opensqt.connector.servicer_queries import QueryServicer
+from opensqt.connector.servicer_streams import StreamServicer
+from opensqt.connector.servicer_trade import TradeServicer
+from opensqt.connector.state_file import ConnectorState, StateFile
+from opensqt.domain.clock import Clock
+from opensqt.domain.errors import ErrorReason, NotFoundError, OpensqtError, UnavailableError
+from opensqt.domain.order import Order
+from opensqt.runtime.clock import SystemClock
+from opensqt.runtime.config import EXIT_CONFIG, ConfigError, load_config
+from opensqt.runtime.grpc_server import GrpcServer
+from opensqt.runtime.lifecycle import Lifecycle, run_service
+from opensqt.runtime.logs import configure_logging
+from opensqt.runtime.metrics import start_metrics_server
+
+TICK_S = 0.1
+STOP_GRACE_S = 1.0
+QUERY_TIMEOUT_S = 5.0
+
+_ALWAYS_OPEN = (ChannelKind.BOOK, ChannelKind.TRADES, ChannelKind.MARK)
+
+_log = structlog.get_logger(__name__)
+
+
+@final
+class Connector:
+    """One running connector. `start`, then `serve` until it is cancelled, then `stop`."""
+
+    def __init__(self, config: ConnectorConfig, clock: Clock) -> None:
+        self.config = config
+        self.adapter: VenueAdapter = make_adapter(config, clock)
+        self._clock = clock
+        self._state_file = StateFile(config.state_file)
+        state = self._state_file.load()
+        # Wall time in ns: differs after every start, and rises even when the clock was set back.
+        self._session_epoch = max(clock.now_ns(), state.session_epoch + 1)
+        self.core = ConnectorCore(
+            self.adapter.capabilities,
+            clock,
+            session_epoch=self._session_epoch,
+            veto=config.limits,
+            budget=RateBudget(self.adapter.rate_windows),
+            subscribe=self.adapter.subscribe,
+            unsubscribe=self.adapter.unsubscribe,
+        )
+        self.core.leases.restore(state.leases, state.bot_epochs, clock.monotonic_ns())
+        self._saved_state = state
+        self.server: GrpcServer | None = None
+
+    async def start(self) -> None:
+        """Open the venue and listen.
+
+        Raises:
+            ConfigError: the configuration cannot be used here.
+            OpensqtError: the venue cannot be reached or refuses us.
+        """
+        server = GrpcServer(self.config.grpc, roles=ROLES, clock=self._clock, services=[SERVICE_NAME])
+        self._save_state()
+        await self.adapter.start(self.core)
+        for symbol in self.adapter.instruments:
+            self.core.book(symbol)
+            for kind in _ALWAYS_OPEN:
+                self.core.upstreams.acquire(Channel(kind, symbol))
+        add_service(
+            server.server,
+            (
+                QueryServicer(self.core, self.adapter),
+                MarketServicer(self.core, self.adapter),
+                OrderServicer(self.core, self.adapter),
+                StreamServicer(self.core, self.adapter),
+                TradeServicer(self.core, self.adapter),
+            ),
+        )
+        self.server = server
+        await server.start()
+
+    async def serve(self) -> None:
+        """Let time pass: health, stale books, commands without answer, engines that vanished."""
+        assert self.server is not None, "serve needs start"
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self.server.health.set(SERVICE_NAME, self.core.is_serving)
+                self.core.tick(self.config.max_book_age_ms)
+                commands = self.core.trade.vanished(self._clock.monotonic_ns())
+                if commands:
+                    _log.warning("vanished_engine_orders_cancelled", cancels=len(commands))
+                    self.adapter.orders.submit(commands)
+                for order in self.core.gateway.unsettled.due(self._clock.monotonic_ns()):
+                    group.create_task(self._settle(order))
+                self._save_state()
+                await asyncio.sleep(TICK_S)
+
+    async def stop(self) -> None:
+        """End the streams, stop listening, close the venue."""
+        self.core.trade.end_all(
+            UnavailableError(ErrorReason.SHUTTING_DOWN, "the connector is shutting down; attach again when it is back")
+        )
+        if self.server is not None:
+            await self.server.stop(STOP_GRACE_S)
+        await self.adapter.stop()
+        self._save_state()
+
+    async def _settle(self, order: Order) -> None:
+        try:
+            async with asyncio.timeout(QUERY_TIMEOUT_S):
+                found = await self.adapter.account.order(order.symbol, order.client_order_id, "")
+        except NotFoundError:
+            self.core.deny(order)
+        except (OpensqtError, TimeoutError) as error:
+            _log.warning("order_query_failed", client_order_id=order.client_order_id, error=str(error))
+            self.core.gateway.unsettled.failed(order.client_order_id, self._clock.monotonic_ns())
+        else:
+            self.core.on_order(found)
+
+    def _save_state(self) -> None:
+        leases = self.core.leases
+        state = ConnectorState(
+            session_epoch=self._session_epoch, leases=leases.leases(), bot_epochs=leases.bot_epochs()
+        )
+        if state != self._saved_state:
+            self._state_file.save(state)
+            self._saved_state = state
+
+
+def run(argv: Sequence[str] | None = None) -> None:
+    """Run the connector from the command line and exit with its code."""
+    arguments = _parse(argv)
+    try:
+        config = load_config(arguments.config, ConnectorConfig, env=os.environ)
+    except ConfigError as error:
+        _print_problems(error, as_json=arguments.json)
+        sys.exit(EXIT_CONFIG)
+    if arguments.check:
+        sys.stdout.write('{"ok":true}\n' if arguments.json else f"{arguments.config}: ok\n")
+        sys.exit(0)
+
+    async def main(lifecycle: Lifecycle) -> None:
+        configure_logging("connector", config.log)
+        stop_metrics = start_metrics_server(config.metrics)
+        connector = Connector(config, SystemClock())
+        try:
+            await connector.start()
+            assert connector.server is not None, "start made it"
+            lifecycle.supervise(connector.adapter.run(), "venue")
+            lifecycle.supervise(connector.serve(), "serve")
+            _log.info(
+                "ready",
+                addresses=connector.server.addresses,
+                exchange=config.exchange,
+                symbols=sorted(connector.adapter.instruments),
+            )
+            await lifecycle.stop_event.wait()
+        finally:
+            await connector.stop()
+            stop_metrics()
+
+    sys.exit(run_service("connector", main))
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="opensqt-connector", description="The only door to an exchange: serves ExchangeService over gRPC."
+    )
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="YAML configuration")
+    parser.add_argument("--check", action="store_true", help="check the configuration and exit")
+    parser.add_argument("--json", action="store_true", help="print the result of --check as JSON")
+    return parser.parse_args(argv)
+
+
+def _print_problems(error: ConfigError, *, as_json: bool) -> None:
+    if as_json:
+        problems = [
+            {"path": problem.path, "value": problem.value, "rule": problem.rule, "fix": problem.fix}
+            for problem in error.problems
+        ]
+        sys.stdout.buffer.write(orjson.dumps({"ok": False, "problems": problems}) + b"\n")
+    else:
+        sys.stderr.write(f"{error}\n")
+
+
+if __name__ == "__main__":
+    run()

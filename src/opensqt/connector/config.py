@@ -1,0 +1,30 @@
+"""The connector's configuration."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from opensqt.connector.venues.paper.config import PaperConfig
+from opensqt.connector.veto import VetoConfig
+from opensqt.runtime.config import GrpcServerConfig, LogConfig, MetricsConfig
+
+DEFAULT_PORT = 50051
+
+
+class ConnectorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One connector: one exchange account.
+
+    `state_file` keeps what must outlive a restart and is not the venue's: leases of engines and the session epoch.
+    `max_book_age_ms`: a book whose feed is silent for longer is STALE. `limits` are the hard caps (see `VetoConfig`).
+    """
+
+    exchange: Literal["paper"] = "paper"
+    mode: Literal["paper"] = "paper"
+    grpc: GrpcServerConfig = GrpcServerConfig(port=DEFAULT_PORT)
+    paper: PaperConfig = PaperConfig()
+    limits: VetoConfig = VetoConfig()
+    state_file: Path = Path("connector.json")
+    max_book_age_ms: Annotated[int, msgspec.Meta(ge=100)] = 5_000
+    log: LogConfig = LogConfig()
+    metrics: MetricsConfig = MetricsConfig()

@@ -1,0 +1,70 @@
+"""What the connector itself must remember over a restart: leases, bot epochs, its own session epoch.
+
+A small JSON file, replaced whole by a rename, so that it is never half written. Leases change when an engine attaches,
+not while it trades, so nothing here is on the order path.
+"""
+
+import os
+from pathlib import Path
+from typing import final
+
+import msgspec
+
+from opensqt.connector.leases import Lease
+from opensqt.runtime.config import ConfigError
+
+
+class ConnectorState(msgspec.Struct, kw_only=True):
+    """The file's content."""
+
+    session_epoch: int = 0
+    leases: list[Lease] = []
+    bot_epochs: dict[str, int] = {}
+
+
+@final
+class StateFile:
+    """Reads and replaces the file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def load(self) -> ConnectorState:
+        """Return what was kept, or an empty state when there is no file.
+
+        Raises:
+            ConfigError: the file cannot be read.
+        """
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=ConnectorState)
+        except FileNotFoundError:
+            return ConnectorState()
+        except (OSError, msgspec.MsgspecError) as error:
+            raise ConfigError.single(
+                "state_file",
+                self._path,
+                f"cannot be read ({error})",
+                "move it away: engines then attach anew, and whoever vanished before is not acted upon",
+            ) from None
+
+    def save(self, state: ConnectorState) -> None:
+        """Replace the file.
+
+        Raises:
+            ConfigError: it cannot be written.
+        """
+        temporary = self._path.with_name(f"{self._path.name}.new")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("wb") as file:
+                file.write(msgspec.json.encode(state))
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self._path)
+        except OSError as error:
+            raise ConfigError.single(
+                "state_file",
+                self._path,
+                f"cannot be written ({error.strerror})",
+                "free the disk or choose another path",
+            ) from None

@@ -1,0 +1,307 @@
+"""The paper venue as an adapter: a simulated exchange in this process that remembers like a real one.
+
+No session can break here and no reply can be lost, so its outcomes are never unknown; everything else behaves like a
+venue: latency, queue position, refusals, fees, funding, liquidation. What it has acknowledged is durable.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import final
+
+from opensqt.connector.adapter import AdapterSink, Capabilities, SessionStatus
+from opensqt.connector.commands import Amend, Cancel, CancelAll, Outcome, OutcomeReport, Place, VenueCommand
+from opensqt.connector.market_types import Channel, ChannelKind
+from opensqt.connector.rate_budget import RateWindow
+from opensqt.connector.venues.paper.config import PaperConfig
+from opensqt.connector.venues.paper.driver import PaperDriver
+from opensqt.connector.venues.paper.market import ACCOUNT, fingerprint, open_market, wallets
+from opensqt.connector.venues.paper.queries import PaperAccountQueries, PaperMarketQueries
+from opensqt.connector.venues.paper.store import PaperStore
+from opensqt.connector.venues.paper.venue_clock import VenueClock
+from opensqt.domain.account import Position
+from opensqt.domain.clock import NS_PER_MS, Clock
+from opensqt.domain.errors import ErrorReason
+from opensqt.domain.instrument import Instrument
+from opensqt.domain.status_map import error_for
+from opensqt.matching.config import LatencyConfig, VenueConfig
+from opensqt.matching.events import (
+    AccountChanged,
+    CashFlowHappened,
+    CommandDone,
+    FillHappened,
+    OrderChanged,
+    PositionChanged,
+    VenueEvent,
+)
+from opensqt.matching.events import Outcome as VenueOutcome
+from opensqt.matching.sources.base import MarketSource
+from opensqt.matching.sources.errors import CaptureError
+from opensqt.matching.venue import SimulatedVenue
+from opensqt.runtime.config import ConfigError
+
+CANDLE_PERIOD_NS = 100 * NS_PER_MS
+
+_OUTCOMES = {outcome.name: outcome for outcome in Outcome}
+_KLINE_INTERVALS = ("1m", "3m", "5m", "15m", "1h")
+
+
+@final
+class PaperAdapter:
+    """The venue's session; `market`, `account` and `orders` are its roles."""
+
+    market: PaperMarketQueries
+    account: PaperAccountQueries
+
+    def __init__(self, config: PaperConfig, clock: Clock) -> None:
+        self._config = config
+        self._clock = clock
+        self._store = PaperStore(config.state_file)
+        self._venue_clock = VenueClock(config.speed)
+        self._driver: PaperDriver | None = None
+        self._sink: AdapterSink | None = None
+        self._instruments: dict[str, Instrument] = {}
+        self._candles: dict[Channel, int] = {}
+        self._due_candles: set[str] = set()
+        self._candles_sent_ns = 0
+        self._waiting: dict[int, asyncio.Future[CommandDone]] = {}
+        self._next_leverage_id = -1
+        self.capabilities = Capabilities(
+            exchange="paper",
+            mode="paper",
+            max_batch_place=200,
+            max_batch_cancel=200,
+            amend=True,
+            amend_keeps_queue_on_size_decrease=True,
+            stream_order_entry=True,
+            client_order_id_pattern=r"[0-9A-Za-z_.:/\-]{1,36}",
+            kline_intervals=_KLINE_INTERVALS,
+        )
+        limit = config.orders_per_10s
+        self.rate_windows: Sequence[RateWindow] = (
+            RateWindow(
+                scope="account", name="orders_10s", interval_ms=10_000, limit=limit, cancel_reserve=max(1, limit // 5)
+            ),
+        )
+
+    @property
+    def instruments(self) -> Mapping[str, Instrument]:
+        """Return the instruments by canonical symbol."""
+        return self._instruments
+
+    @property
+    def orders(self) -> "PaperAdapter":
+        """Return the order entry."""
+        return self
+
+    async def start(self, sink: AdapterSink) -> None:
+        """Open the memory and the market, and push the account as it was left."""
+        self._sink = sink
+        self._store.open()
+        source, venue = self._open()
+        self.market = PaperMarketQueries(venue.view, self._store)
+        self.account = PaperAccountQueries(venue.view)
+        self._venue = venue
+        for instrument in venue.view.instruments():
+            self._instruments[instrument.symbol] = instrument
+            sink.on_instrument(instrument)
+        self._driver = PaperDriver(
+            venue,
+            source,
+            self._store,
+            self._clock,
+            self._venue_clock,
+            sink,
+            on_events=self._on_events,
+            on_turn=self._on_turn,
+        )
+        self._push_account(sink, venue)
+        sink.on_session(SessionStatus(market_stream_up=True, private_stream_up=True))
+        self._driver.start()
+
+    async def run(self) -> None:
+        """Return never; raise what stopped the venue."""
+        assert self._driver is not None, "run needs start"
+        await self._driver.failure
+
+    async def stop(self) -> None:
+        """Write where the market stands and close the memory."""
+        if self._driver is not None:
+            self._driver.stop()
+        self._store.close()
+
+    def venue_time_ns(self) -> int:
+        """Return the venue's clock."""
+        assert self._driver is not None, "the clock runs after start"
+        return self._driver.venue_now_ns()
+
+    def subscribe(self, channel: Channel) -> None:
+        """Open a channel; books, trades and marks flow anyway, candles are computed for who reads them."""
+        if channel.kind is ChannelKind.CANDLES:
+            self._candles[channel] = 0
+
+    def unsubscribe(self, channel: Channel) -> None:
+        """Close a channel."""
+        self._candles.pop(channel, None)
+
+    # ---- order entry
+
+    def submit(self, commands: Sequence[VenueCommand]) -> None:
+        """Send commands to the venue; they are executed in the driver's next turn."""
+        assert self._driver is not None, "orders need start"
+        if commands:
+            self._driver.do(lambda venue, now_ns: self._execute(venue, commands, now_ns))
+
+    async def set_leverage(self, symbol: str, leverage: int) -> Position:
+        """Set a symbol's leverage."""
+        assert self._driver is not None, "orders need start"
+        command_id = self._next_leverage_id
+        self._next_leverage_id -= 1
+        waiting = asyncio.get_running_loop().create_future()
+        self._waiting[command_id] = waiting
+        self._driver.do(lambda venue, now_ns: venue.set_leverage(ACCOUNT, symbol, leverage, command_id, now_ns))
+        try:
+            done = await waiting
+        finally:
+            self._waiting.pop(command_id, None)
+        if done.reason is not None:
+            raise error_for(done.reason, done.message)
+        return self._venue.view.position(ACCOUNT, symbol)
+
+    def _execute(self, venue: SimulatedVenue, commands: Sequence[VenueCommand], now_ns: int) -> list[VenueEvent]:
+        events: list[VenueEvent] = []
+        for command in commands:
+            events += self._send(venue, command, now_ns)
+        return events
+
+    def _send(self, venue: SimulatedVenue, command: VenueCommand, now_ns: int) -> list[VenueEvent]:
+        if isinstance(command, Place):
+            request = command.request
+            existing = venue.view.order(ACCOUNT, request.symbol, client_order_id=request.client_order_id)
+            if existing is not None:
+                # Exchanges differ in how long they remember an id; this one does not forget.
+                return [
+                    CommandDone(
+                        account=ACCOUNT,
+                        time_ns=now_ns,
+                        command_id=command.token,
+                        outcome=VenueOutcome.REJECTED,
+                        reason=ErrorReason.DUPLICATE_CLIENT_ID,
+                        message=f"client order id {request.client_order_id} was used before",
+                        client_order_id=request.client_order_id,
+                        order=existing,
+                    )
+                ]
+            return venue.place(ACCOUNT, request, command.token, now_ns)
+        if isinstance(command, Amend):
+            return venue.amend(
+                ACCOUNT,
+                command.symbol,
+                command.client_order_id,
+                price_ticks=command.price_ticks,
+                total_lots=command.total_lots,
+                instrument_revision=command.instrument_revision,
+                command_id=command.token,
+                now_ns=now_ns,
+            )
+        if isinstance(command, Cancel):
+            return venue.cancel(
+                ACCOUNT,
+                command.symbol,
+                client_order_id=command.client_order_id,
+                exchange_order_id=command.exchange_order_id,
+                command_id=command.token,
+                now_ns=now_ns,
+            )
+        assert isinstance(command, CancelAll), "the last of four kinds"
+        return venue.cancel_all(ACCOUNT, command.symbol, "", command.token, now_ns)
+
+    # ---- events out
+
+    def _on_events(self, events: list[VenueEvent]) -> None:
+        sink = self._sink
+        assert sink is not None, "events come after start"
+        for event in events:
+            if isinstance(event, OrderChanged):
+                sink.on_order(event.order)
+            elif isinstance(event, FillHappened):
+                sink.on_fill(event.fill)
+            elif isinstance(event, AccountChanged):
+                sink.on_account(event.balances)
+            elif isinstance(event, PositionChanged):
+                sink.on_position(event.position)
+            elif isinstance(event, CashFlowHappened):
+                sink.on_cash_flow(event.cash_flow)
+            elif event.command_id in self._waiting:
+                waiting = self._waiting[event.command_id]
+                if not waiting.done():
+                    waiting.set_result(event)
+            else:
+                sink.on_outcome(self._report(event))
+
+    def _report(self, done: CommandDone) -> OutcomeReport:
+        now_ns = self._clock.now_ns()
+        return OutcomeReport(
+            token=done.command_id,
+            outcome=_OUTCOMES[done.outcome.name],
+            reason=done.reason,
+            message=done.message,
+            order=done.order,
+            sent_ns=now_ns,
+            acknowledged_ns=now_ns,
+        )
+
+    def _on_turn(self, traded: set[str]) -> None:
+        self._due_candles |= traded
+        now_ns = self._clock.monotonic_ns()
+        if not self._due_candles or now_ns - self._candles_sent_ns < CANDLE_PERIOD_NS:
+            return
+        assert self._sink is not None, "turns come after start"
+        self._candles_sent_ns = now_ns
+        due, self._due_candles = self._due_candles, set()
+        for channel, last_open_ms in self._candles.items():
+            if channel.symbol not in due:
+                continue
+            for candle in self._venue.view.candles(channel.symbol, channel.interval_ms, 3):
+                if candle.open_time_ms >= last_open_ms:
+                    self._sink.on_candle(candle)
+                    self._candles[channel] = candle.open_time_ms
+
+    # ---- start
+
+    def _open(self) -> tuple[MarketSource, SimulatedVenue]:
+        config = self._config
+        source = open_market(config, self._clock.now_ns())
+        self._store.check_settings(fingerprint(config))
+        latency_ns = int(config.latency_ms * NS_PER_MS)
+        venue = SimulatedVenue(
+            VenueConfig(
+                wallets=wallets(config),
+                default_leverage=config.leverage,
+                seed=config.seed,
+                latency=LatencyConfig(
+                    place_ns=latency_ns, amend_ns=latency_ns, cancel_ns=latency_ns, response_ns=latency_ns
+                ),
+            ),
+            source.instruments(),
+        )
+        state = self._store.load()
+        position = self._store.position()
+        if state is not None and position is not None:
+            try:
+                source.seek(position)
+            except CaptureError as error:
+                raise ConfigError.single(
+                    "paper.state_file", config.state_file, str(error), "use the same market, or another state_file"
+                ) from None
+            venue.load_state(state)
+        start_ns = max(source.start_time_ns, venue.view.clock_ns)
+        self._venue_clock.start(self._clock.monotonic_ns(), start_ns)
+        return source, venue
+
+    def _push_account(self, sink: AdapterSink, venue: SimulatedVenue) -> None:
+        view = venue.view
+        for order in view.open_orders(ACCOUNT):
+            sink.on_order(order)
+        for symbol in self._instruments:
+            sink.on_position(view.position(ACCOUNT, symbol))
+        sink.on_account(view.balances(ACCOUNT))
