@@ -17,12 +17,12 @@ sys.path.insert(0, sys.argv[1])
 import grpc
 import original_pb2 as pb
 import original_pb2_grpc as rpc
-from google.type.decimal_pb2 import Decimal as D
+from google.type.decimal_pb2 import Decimal as DecimalMessage
 
 TIMEOUT_S = 10
 
 
-def number(message: D) -> Decimal:
+def number(message: DecimalMessage) -> Decimal:
     return Decimal(message.value)
 
 
@@ -164,8 +164,8 @@ def check_orders(checks: Checks, stub: rpc.ExchangeServiceStub, symbol: str, inf
             "side": pb.ORDER_SIDE_BUY,
             "type": pb.ORDER_TYPE_LIMIT,
             "time_in_force": pb.TIME_IN_FORCE_GTX,
-            "quantity": D(value=quantity),
-            "price": D(value=price),
+            "quantity": DecimalMessage(value=quantity),
+            "price": DecimalMessage(value=price),
             "post_only": True,
             "client_order_id": f"orig{stamp}{step}",
         }
@@ -417,8 +417,10 @@ def check_portfolio(checks: Checks, stub: rpc.PortfolioServiceStub, symbol: str)
         expect(number(reply.adjusted_equity) > 0 and 0 <= number(reply.health_score) <= 1, str(reply))
 
     def simulate() -> None:
-        small = stub.SimulateMargin(pb.SimulateMarginRequest(proposals={symbol: D(value="0.001")}), **call)
-        huge = stub.SimulateMargin(pb.SimulateMarginRequest(proposals={symbol: D(value="1000000")}), **call)
+        small = stub.SimulateMargin(pb.SimulateMarginRequest(proposals={symbol: DecimalMessage(value="0.001")}), **call)
+        huge = stub.SimulateMargin(
+            pb.SimulateMarginRequest(proposals={symbol: DecimalMessage(value="1000000")}), **call
+        )
         expect(not small.would_liquidate and huge.would_liquidate, f"{small} {huge}")
 
     def targets() -> None:

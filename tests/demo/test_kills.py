@@ -85,7 +85,7 @@ def assert_consistent(look: Look, anchor_ticks: int, interval_ticks: int, fills_
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("service", ["engine", "connector", "live_server", "engine"])
+@pytest.mark.parametrize("service", ["engine", "connector", "live_server"])
 def test_a_killed_service_is_back_and_nothing_is_lost_or_doubled(look: Look, service: str) -> None:
     demo = look.demo
     before = wait_until(look.settled, 60, "engine and venue to agree before the kill", every_s=0.3)
