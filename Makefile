@@ -30,7 +30,9 @@ $(VENV)/.created:
 # The build tools stay in the environment, so that a second build reuses CMake's tree and takes seconds.
 $(VENV)/.build-tools: $(VENV)/.created pyproject.toml
 	@echo "Installing build tools"
-	@$(PIP) install $$($(BIN)/python -c 'import tomllib; print(*(f"\"{r}\"" for r in tomllib.load(open("pyproject.toml","rb"))["build-system"]["requires"]))' | xargs -n1 echo) ninja --group build
+	@command -v cc >/dev/null || { echo "error: no C compiler was found; install one (for example apt-get install build-essential)" >&2; exit 1; }
+	@$(BIN)/python -c 'import tomllib; print("\n".join(tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"]))' > $(VENV)/build-requires.txt
+	@$(PIP) install --requirement $(VENV)/build-requires.txt --group build ninja $(if $(shell command -v cmake),,cmake)
 	@touch $@
 
 $(VENV)/.wheel: $(VENV)/.build-tools $(SOURCES)
@@ -92,7 +94,6 @@ format: $(VENV)/.lint-tools ## Rewrite sources in the project's style
 # Kernels and messages beside their sources, for an editor and a quick turn: PYTHONPATH=src. Never benchmark this.
 .PHONY: dev
 dev: $(VENV)/.build-tools ## Build kernels and messages in place for editing
-	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cmake --version >/dev/null 2>&1 || $(PIP) install cmake
 	@modules=$$($(BIN)/python -c 'import cython_cmake, pathlib; print(pathlib.Path(cython_cmake.__file__).parent / "cmake")') && \
 	PATH="$(abspath $(BIN)):$$PATH" cmake -S . -B build/dev -G Ninja -DOPENSQT_WEB=OFF -DCMAKE_MODULE_PATH="$$modules" \
 		-DPython_EXECUTABLE="$(abspath $(BIN))/python" -DCMAKE_INSTALL_PREFIX=src >/dev/null && \
