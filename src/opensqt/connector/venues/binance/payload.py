@@ -21,6 +21,7 @@ _SHOWN_BYTES = 160
 # The venue's numbers: no exponent, no blanks, ASCII digits only. The bound keeps arithmetic on them exact.
 SignedText = Annotated[str, msgspec.Meta(pattern=r"\A-?[0-9]{1,24}(\.[0-9]{1,24})?\Z")]
 UnsignedText = Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{1,24}(\.[0-9]{1,24})?\Z")]
+OptionalSignedText = Annotated[str, msgspec.Meta(pattern=r"\A(-?[0-9]{1,24}(\.[0-9]{1,24})?)?\Z")]
 Ms = Annotated[int, msgspec.Meta(ge=0, le=(2**63 - 1) // NS_PER_MS)]
 Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Symbol = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]

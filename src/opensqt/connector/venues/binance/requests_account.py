@@ -48,6 +48,19 @@ def user_trades(venue_symbol: str, *, from_id: int | None = None, start_ms: int 
     return _query("/fapi/v1/userTrades", tuple(params), weight=5)
 
 
+def all_orders(venue_symbol: str, *, from_id: int | None = None, limit: int = 500) -> Request:
+    """Ask for orders in whatever state, oldest first: executions name only the venue's order id, orders name ours.
+
+    Raises:
+        RequestError: `limit` is outside 1 to 1000.
+    """
+    if not 1 <= limit <= MAX_USER_TRADES:
+        raise invalid_field("limit", limit, f"must be 1 to {MAX_USER_TRADES}")
+    start = (("orderId", str(from_id)),) if from_id is not None else ()
+    params = (("symbol", venue_symbol), *start, ("limit", str(limit)))
+    return _query("/fapi/v1/allOrders", params, weight=5)
+
+
 def account_config() -> Request:
     """Ask for position mode and multi-assets mode; weight 5, where asking for the position mode alone costs 30."""
     return _query("/fapi/v1/accountConfig", weight=5)
