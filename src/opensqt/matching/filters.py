@@ -54,10 +54,16 @@ def check_request(market: SymbolMarket, request: OrderRequest) -> None:
             ErrorReason.VENUE_UNAVAILABLE,
             f"{instrument.symbol} has no valid book ({market.validity_reason}); try again when it is VALID",
         )
-    price_ticks = request.price_ticks or market.last_trade_ticks or market.book.best_bid_ticks or 0
+    price_ticks = request.price_ticks or touch_ticks(market, request.side)
     instrument.check_order(price_ticks, request.lots, reduce_only=request.reduce_only)
     if request.type is OrderType.LIMIT:
         check_band(market, request.side, request.price_ticks)
+
+
+def touch_ticks(market: SymbolMarket, side: Side) -> int:
+    """Return the price a market order would meet first, else the last traded one."""
+    touch = market.book.best_ask_ticks if side is Side.BUY else market.book.best_bid_ticks
+    return touch or market.last_trade_ticks
 
 
 def check_band(market: SymbolMarket, side: Side, price_ticks: int) -> None:
@@ -103,9 +109,7 @@ def check_margin(
 
     `released_ticks_lots` is what an amended order ties up now. An order that ties up nothing more always passes.
     """
-    price_ticks = price_ticks or (
-        (market.book.best_ask_ticks if side is Side.BUY else market.book.best_bid_ticks) or market.last_trade_ticks
-    )
+    price_ticks = price_ticks or touch_ticks(market, side)
     extra = price_ticks * lots - released_ticks_lots
     before = symbol_initial_margin(records, account, market)
     after = symbol_initial_margin(

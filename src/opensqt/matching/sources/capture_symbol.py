@@ -14,8 +14,10 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Final, final
 
+import msgspec
+
 from opensqt._core.book import BookError
-from opensqt._core.decode.binance import Kind, classify, decode_mark_price, decode_trade
+from opensqt._core.decode.binance import Kind, classify, decode_book_ticker, decode_mark_price, decode_trade
 from opensqt._core.decode.binance_depth import DepthDecoder
 from opensqt._core.decode.errors import DecodeError
 from opensqt._core.fixed import Increment
@@ -129,12 +131,11 @@ class SymbolCapture:
             taken_ms = depth.transaction_time_ms or depth.event_time_ms or time_ms or line.receive_ns // NS_PER_MS
             snapshot = BookSnapshot(self.instrument.symbol, taken_ms * NS_PER_MS, depth.last_id, depth.bids, depth.asks)
             return taken_ms, snapshot
-        if payload[-1:] != b"}" or (kind is Kind.UNKNOWN and not payload.startswith(b'{"stream":"')):
-            shown = payload[:60].decode("utf-8", "replace")
-            raise CaptureError(
-                f"{path}, line {line.number}: the JSON is cut off or of no known kind, it begins with {shown!r}; "
-                "fetch the file again, or remove the line"
-            )
+        if kind is Kind.BOOK_TICKER:
+            # The depth stream says it all; decoding only proves that the line is whole.
+            decode_book_ticker(payload, self._price, self._quantity)
+        else:
+            _check_other(path, line)
         return None
 
     def _trade(self, path: Path, line: Line) -> tuple[int, TradePrint] | None:
@@ -224,6 +225,20 @@ class _BookSync:
                 f"{self._first_path}: no order book snapshot of {self._symbol} in the capture, so its book cannot be "
                 "built; the snapshot is in the first part of a capture: give that part first"
             )
+
+
+def _check_other(path: Path, line: Line) -> None:
+    """Accept frames of other streams, unread, if they are whole."""
+    try:
+        whole = "stream" in msgspec.json.decode(line.payload, type=dict[str, msgspec.Raw])
+    except msgspec.MsgspecError:
+        whole = False
+    if not whole:
+        shown = line.payload[:60].decode("utf-8", "replace")
+        raise CaptureError(
+            f"{path}, line {line.number}: the JSON is damaged or of no known kind, it begins with {shown!r}; fetch the "
+            "file again, or remove the line"
+        )
 
 
 def _count_until(waiting: list[tuple[int, int, _Item]], time_ms: int) -> int:

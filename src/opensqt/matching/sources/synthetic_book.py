@@ -77,9 +77,9 @@ class SyntheticBook:
         self._put_ask(random, self.bid_ticks + 1 + distance, distance)
 
     def take_changes(self) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-        """Return the changed levels of both sides as (ticks, lots), 0 lots for one that vanished."""
-        bids = [(price, self.bids.get(price, 0)) for price in self._changed_bids]
-        asks = [(price, self.asks.get(price, 0)) for price in self._changed_asks]
+        """Return the changed levels of both sides by price as (ticks, lots), 0 lots for one that vanished."""
+        bids = [(price, self.bids.get(price, 0)) for price in sorted(self._changed_bids)]
+        asks = [(price, self.asks.get(price, 0)) for price in sorted(self._changed_asks)]
         self._changed_bids.clear()
         self._changed_asks.clear()
         return bids, asks
