@@ -9,7 +9,7 @@ Prices near the market come in half ticks (`price2_ticks`, twice the price), so 
 below zero, or above 2^58 ticks, do not exist: asking for one is a ValueError, and windows are cut there.
 """
 
-from cython cimport final
+from cython cimport final, overflowcheck
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, realloc
 
@@ -167,6 +167,8 @@ cdef class Lattice:
         """The lowest level that exists."""
         return self._lowest()
 
+    # Overflow checks, on in debug builds, know no 128-bit type.
+    @overflowcheck(False)
     cdef int64_t level_c(self, int64_t k) except -1:
         cdef int128 level
         if self.ratio_ppb:
@@ -234,6 +236,7 @@ cdef class Lattice:
         top = self.index_at_or_below_c((bound - 1) // 2)
         return top if top < centre else centre
 
+    @overflowcheck(False)
     cdef int64_t sell_top_c(self, int64_t price2_ticks, int64_t centre, int64_t sell_window) except? -1:
         """Return the highest index inside the sell window."""
         cdef int128 bound
@@ -365,6 +368,7 @@ def lots_for_quote(int64_t quote_units, int64_t price_ticks, int64_t units_per_t
     return lots_for_quote_c(quote_units, price_ticks, units_per_tick_lot)
 
 
+@overflowcheck(False)
 cdef int64_t lots_for_quote_c(int64_t quote_units, int64_t price_ticks, int64_t units_per_tick_lot) noexcept nogil:
     cdef int128 price_units = <int128>price_ticks * units_per_tick_lot
     if price_units > quote_units:

@@ -1,6 +1,6 @@
 """What matching reports: events with coded kinds and reasons, and the fee on a fill."""
 
-from cython cimport final, freelist
+from cython cimport final, freelist, overflowcheck
 from libc.stdint cimport INT64_MAX, int64_t
 
 from opensqt._core.match_side cimport Order
@@ -76,6 +76,8 @@ cdef int check_lots(str name, int64_t lots, int64_t low, int64_t high) except -1
     return 0
 
 
+# Overflow checks, on in debug builds, know no 128-bit type.
+@overflowcheck(False)
 def fee_units(int64_t notional_units, int64_t rate_ppb):
     """Return `notional_units * rate_ppb / 1e9`, rounded half to even; a negative rate is a rebate."""
     cdef int128 product = <int128> notional_units * rate_ppb

@@ -4,6 +4,7 @@ One sorted block of records: the best price first, and at a price the oldest fir
 price of a sell, the negated price of a buy. Orders are few (a grid, not a venue), so moving records beats linking them.
 """
 
+from cython cimport overflowcheck
 from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 from libc.stdlib cimport realloc
 from libc.string cimport memmove
@@ -101,6 +102,8 @@ cdef inline uint64_t power_of(int64_t lots, int64_t shift, int64_t power) noexce
     return result
 
 
+# Overflow checks, on in debug builds, know no 128-bit type.
+@overflowcheck(False)
 cdef inline void show_depth(Order* order, int64_t lots, int64_t power) noexcept nogil:
     """Move an order forward in its queue after the external display at its price changed.
 
