@@ -36,7 +36,8 @@ def demo(
     *,
     source: Annotated[Source | None, Parameter(help="Market to trade; replay when --replay is given.")] = None,
     replay: Annotated[
-        list[Path] | None, Parameter(help="Capture files, in the order they were recorded.", consume_multiple=True)
+        list[Path] | None,
+        Parameter(help="Capture files, in the order they were recorded.", consume_multiple=True, negative=""),
     ] = None,
     speed: Annotated[float, Parameter(help="How much faster than real time the market runs.")] = 1.0,
     loop: Annotated[bool, Parameter(help="Begin a capture again at its end.", negative="")] = False,

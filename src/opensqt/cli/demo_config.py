@@ -64,6 +64,7 @@ def demo_config(settings: DemoSettings, folder: Path, *, sockets: Path, ports: D
         "connector": {
             "exchange": "paper",
             "grpc": server(ports.connector, connector_socket),
+            "state_file": str(folder / "connector.json"),
             "paper": _paper(settings, folder),
             "log": log,
         },

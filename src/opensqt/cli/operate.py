@@ -86,7 +86,7 @@ class Operation:
             ]
             try:
                 await self._wait_for_end(duration_s, background)
-                if duration_s is None or self._stop.is_set():
+                if duration_s is None or self._stop.is_set() or self._plan.engine is None:
                     return None
                 found = await bots()
             finally:

@@ -77,14 +77,16 @@ def _describe_base(base: object) -> str:
 
 def _bounds(meta: msgspec.Meta) -> str:
     parts = []
-    low = f"from {meta.ge}" if meta.ge is not None else f"greater than {meta.gt}" if meta.gt is not None else ""
-    high = f"to {meta.le}" if meta.le is not None else f"below {meta.lt}" if meta.lt is not None else ""
-    if low and high:
-        parts.append(f"{low} {'and ' if high.startswith('below') else ''}{high}")
-    elif low:
-        parts.append(low.replace("from", "of at least"))
+    high = "" if meta.le is None else f"at most {meta.le}"
+    high = f"below {meta.lt}" if meta.lt is not None else high
+    if meta.ge is not None and meta.le is not None:
+        parts.append(f"from {meta.ge} to {meta.le}")
+    elif meta.ge is not None:
+        parts.append(f"of at least {meta.ge}" + (f" and {high}" if high else ""))
+    elif meta.gt is not None:
+        parts.append(f"greater than {meta.gt}" + (f" and {high}" if high else ""))
     elif high:
-        parts.append(high.replace("to ", "of at most "))
+        parts.append(f"of {high}" if meta.le is not None else high)
     if meta.min_length is not None:
         parts.append(f"with at least {meta.min_length} element{'' if meta.min_length == 1 else 's'}")
     if meta.max_length is not None:

@@ -50,6 +50,14 @@ def redact(_logger: object, _method: str, event: Event) -> Event:
     return event
 
 
+def _add_service(service: str) -> structlog.types.Processor:
+    def add(_logger: object, _method: str, event: Event) -> Event:
+        event.setdefault("service", service)
+        return event
+
+    return add
+
+
 def _dump_default(value: object) -> str:
     return str(value)
 
@@ -101,6 +109,7 @@ def configure_logging(service: str, config: LogConfig) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _add_service(service),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             redact,
@@ -114,7 +123,6 @@ def configure_logging(service: str, config: LogConfig) -> None:
         logger_factory=lambda *_args: LineSink(stream),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(service=service)
     shutdown_logging()
     root = logging.getLogger()
     root.addHandler(_LibraryHandler(stream))
