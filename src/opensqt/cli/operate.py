@@ -130,6 +130,8 @@ class Operation:
             found = await bots()
             seconds = (self._clock.monotonic_ns() - started_ns) / NS_PER_S
             self._line.update(status_text(found or [], self._supervisor.health, seconds))
+            if self._line.closed:
+                self._stop.set()
             await asyncio.sleep(STATUS_EVERY_S)
 
     def _announce(self) -> None:

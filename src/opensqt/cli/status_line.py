@@ -40,12 +40,16 @@ def _short(amount: str) -> str:
 
 @final
 class StatusLine:
-    """Shows status lines and notices; `to_stderr` keeps standard output free for the JSON report."""
+    """Shows status lines and notices; `to_stderr` keeps standard output free for the JSON report.
+
+    `closed` turns true when whoever read our output has left: nothing more is shown then, and nothing is raised.
+    """
 
     def __init__(self, *, to_stderr: bool) -> None:
         self._to_stderr = to_stderr
         self._live: Live | None = None
         self._count = 0
+        self.closed = False
 
     def __enter__(self) -> Self:
         if not self._to_stderr and is_terminal():
@@ -68,7 +72,7 @@ class StatusLine:
         if self._live is not None:
             self._live.console.print(text, markup=False)
         else:
-            print_line(text, to_stderr=self._to_stderr)
+            self._print(text)
 
     def update(self, text: str) -> None:
         """Show the newest status; called once a second."""
@@ -77,5 +81,11 @@ class StatusLine:
 
             self._live.update(Text(text), refresh=True)
         elif self._count % PLAIN_EVERY == 0:
-            print_line(text, to_stderr=self._to_stderr)
+            self._print(text)
         self._count += 1
+
+    def _print(self, text: str) -> None:
+        try:
+            print_line(text, to_stderr=self._to_stderr)
+        except OSError:
+            self.closed = True

@@ -1,12 +1,13 @@
 """The report's parts sum exactly, or it says by how much they do not."""
 
+import io
 from decimal import Decimal
 
 from google.type import decimal_pb2
 
 from opensqt.cli.bot_summary import summarise_bot
 from opensqt.cli.report import make_report
-from opensqt.cli.status_line import status_text
+from opensqt.cli.status_line import StatusLine, status_text
 from opensqt.proto import engine_pb2
 
 
@@ -72,3 +73,15 @@ def test_the_status_line_says_what_matters():
 
 def test_a_bot_is_summarised_with_exact_decimals():
     assert summarise_bot(bot(**SOUND))["equity_change"] == SOUND["equity_change"]
+
+
+def test_output_nobody_reads_any_more_is_noticed_and_raises_nothing(monkeypatch):
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr("sys.stdout", Gone())
+    with StatusLine(to_stderr=False) as line:
+        line.notice("running")
+        line.update("1 s")
+        assert line.closed

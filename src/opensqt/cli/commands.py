@@ -1,0 +1,20 @@
+"""The list of commands. They are named by import path, so that `--help` imports none of them."""
+
+from cyclopts import App
+
+from opensqt import __version__
+
+app = App(
+    name="opensqt",
+    help="A grid market maker for crypto perpetual futures.",
+    version=__version__,
+    result_action="return_value",
+)
+app.command("opensqt.cli.demo:demo", name="demo", help="Trade on the built-in paper venue: no keys, no network.")
+app.command("opensqt.cli.up:up", name="up", help="Start the services of a configuration and keep them running.")
+app.command("opensqt.cli.check:check", name="check", help="Check a configuration; list every problem at once.")
+app.command("opensqt.cli.status:status", name="status", help="Show what the running engine does.")
+app.command("opensqt.cli.control:pause", name="pause", help="Stop opening orders; take-profits stay.")
+app.command("opensqt.cli.control:resume", name="resume", help="Go on after a pause.")
+app.command("opensqt.cli.control:stop", name="stop", help="Stop trading: keep, cancel or flatten.")
+app.command("opensqt.cli.version:version", name="version", help="Show the version of OpenSQT and what it runs on.")
