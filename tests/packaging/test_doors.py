@@ -28,7 +28,7 @@ def test_a_service_loads_nothing_behind_another_door(module):
 
 # What a kernel may use: the C library, Cython itself, its neighbours, and Python's own types.
 CIMPORTS = ("cython", "libc.", "cpython", "opensqt._core")
-IMPORTS = ("cython", "opensqt._core", "decimal", "enum", "re", "typing", "collections.abc")
+IMPORTS = ("cython", "opensqt._core", "decimal", "enum", "re", "struct", "sys", "typing", "collections.abc")
 _IMPORT = re.compile(r"^\s*(?:from\s+(\S+)\s+(c?import)\s+(\([^)]*\)|.+)|(c?import)\s+(.+))$", re.MULTILINE)
 
 
