@@ -11,5 +11,5 @@ EXPERIMENTS = "-event_engine_client,-event_engine_listener"
 os.environ.setdefault("GRPC_EXPERIMENTS", EXPERIMENTS)
 # Its fork handlers would print warnings at every subprocess and we never fork without exec.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
-# Its core reports every closed connection on standard error; what matters reaches us as a status.
-os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+# Its core writes closed connections and taken ports to standard error; what matters reaches us as a status or an error.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")

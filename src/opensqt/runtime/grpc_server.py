@@ -66,6 +66,7 @@ class GrpcServer:
         clock: kept for parts that stamp times; the server itself measures only durations.
         services: full service names offered by reflection and known to health (not serving until set).
         default_deadline_s: bound of unary calls whose caller sent no deadline.
+        key: the key of `config` in the service's configuration, for its errors.
     """
 
     def __init__(
@@ -76,8 +77,10 @@ class GrpcServer:
         clock: Clock,
         services: Sequence[str] = (),
         default_deadline_s: float = DEFAULT_DEADLINE_S,
+        key: str = "grpc",
     ) -> None:
         self._config = config
+        self._key = key
         self.clock = clock
         self.health = Health()
         self.bound_port: int | None = None
@@ -108,10 +111,13 @@ class GrpcServer:
 
     async def start(self) -> None:
         """Bind and serve. Raises ConfigError when it must not or cannot listen where it should."""
-        if self._config.port is not None:
-            self.bound_port = self._bind_tcp(self._config.port)
-        if self._socket_path is not None:
-            self._bind_unix(self._socket_path)
+        try:
+            if self._config.port is not None:
+                self.bound_port = self._bind_tcp(self._config.port)
+            if self._socket_path is not None:
+                self._bind_unix(self._socket_path)
+        except ConfigError as error:
+            raise ConfigError([problem.under(self._key) for problem in error.problems]) from None
         await self.server.start()
         if self._socket_path is not None:
             self._socket_path.chmod(0o600)

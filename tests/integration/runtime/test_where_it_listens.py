@@ -72,7 +72,7 @@ async def test_a_port_in_use_is_a_config_error_naming_it(serve_probe):
         with pytest.raises(ConfigError) as caught:
             await second.start()
         [problem] = caught.value.problems
-        assert problem.path == "port"
+        assert problem.path == "grpc.port"
         assert str(server.bound_port) in problem.value
         assert "in use" in problem.rule
         await second.stop(0)
