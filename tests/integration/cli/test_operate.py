@@ -1,6 +1,7 @@
 """One run from start to stop, over fake services and a real engine server that tells of one bot."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -14,7 +15,7 @@ from opensqt.cli.engine_client import engine_client
 from opensqt.cli.errors import CliError
 from opensqt.cli.operate import Operation, Plan
 from opensqt.cli.probe import grpc_probe, http_probe
-from opensqt.cli.state_dir import StateDir, read_instance
+from opensqt.cli.state_dir import RunningInstance, StateDir, read_instance
 from opensqt.cli.status_line import StatusLine
 from opensqt.cli.supervisor import ServiceSpec
 from opensqt.domain.errors import ErrorReason, StateError
@@ -193,3 +194,43 @@ async def test_the_page_is_healthy_when_it_says_200(answer, healthy):
     async with server:
         assert await http_probe("127.0.0.1", port)() is healthy
     assert await http_probe("127.0.0.1", port)() is False
+
+
+async def opensqt(*arguments: str) -> tuple[int, str, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "opensqt.cli.main",
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 30)
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+async def test_the_commands_find_the_running_engine_by_its_state_folder(engine, plan, tmp_path):
+    _server, servicer = engine
+    token = plan.state.write_private("tokens/engine", TRADE.reveal())
+    plan.state.announce(
+        RunningInstance(
+            pid=os.getpid(), name="test", engine_address=f"unix:{tmp_path}/engine.sock", token_file=str(token)
+        )
+    )
+    where = ("--state", str(plan.state.path))
+    code, out, err = await opensqt("status", "--json", *where)
+    assert code == 0, err
+    [bot] = json.loads(out)["bots"]
+    assert (bot["state"], bot["grid_profit"], bot["fills"]) == ("active", "1.5", 3)
+    code, out, _err = await opensqt("status", *where)
+    assert code == 0
+    assert "BTC/USDT:USDT" in out
+    assert "grid profit" in out
+    assert await opensqt("pause", "--reason", "lunch", *where) == (0, "paused: demo\n", "")
+    assert servicer.paused == ["lunch"]
+    code, out, err = await opensqt("resume", *where)
+    assert (code, out) == (1, "")
+    assert "too close to liquidation" in err
+    code, out, _err = await opensqt("stop", "cancel", "--json", *where)
+    assert code == 0
+    assert json.loads(out)["verified"] is True
