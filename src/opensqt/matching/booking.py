@@ -63,6 +63,8 @@ class Booking:
     def put(self, number: int, stored: StoredOrder) -> None:
         """Keep an order and tell its account."""
         records = self._records
+        if stored.order.state.is_terminal:
+            stored.rank = records.next_rank()
         records.orders.put(number, stored)
         records.out.append(OrderChanged(stored.account, records.clock_ns, stored.order))
 

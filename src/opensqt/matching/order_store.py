@@ -10,7 +10,7 @@ from opensqt.domain.order import Order
 
 
 class StoredOrder(msgspec.Struct):
-    """An order, whose it is, and its arrival rank in the queue."""
+    """An order, whose it is, and its rank: of its arrival in the queue, or of its end in the history."""
 
     account: str
     order: Order

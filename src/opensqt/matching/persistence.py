@@ -109,7 +109,7 @@ def _load_accounts(records: Records, state: VenueState) -> None:
 def _load_history(records: Records, state: VenueState) -> None:
     records.orders.clear()
     for row in sorted(state.orders, key=_order_age):
-        stored = StoredOrder(row.account, row.order, row.queue.rank if row.queue else 0)
+        stored = StoredOrder(row.account, row.order, row.rank)
         records.orders.put(int(row.order.exchange_order_id), stored)
     records.fills.clear()
     for fill in sorted(state.fills, key=lambda item: int(item.fill.trade_id)):
@@ -119,9 +119,9 @@ def _load_history(records: Records, state: VenueState) -> None:
         records.cash_flows[flow.cash_flow.id] = (flow.account, flow.cash_flow)
 
 
-def _order_age(row: OrderRow) -> tuple[int, int]:
-    number = int(row.order.exchange_order_id)
-    return (row.order.updated_time_ns, number) if row.order.state.is_terminal else (1 << 63, number)
+def _order_age(row: OrderRow) -> tuple[bool, int]:
+    is_working = not row.order.state.is_terminal
+    return is_working, int(row.order.exchange_order_id) if is_working else row.rank
 
 
 def _load_symbols(records: Records, state: VenueState) -> None:
@@ -152,13 +152,13 @@ def _load_queues(records: Records, state: VenueState) -> None:
     for symbol, market in records.markets.items():
         working = [row for row in state.orders if row.order.symbol == symbol and not row.order.state.is_terminal]
         market.matcher.load(
-            [_queued(records, row) for row in sorted(working, key=lambda row: row.queue.rank if row.queue else 0)],
+            [_queued(records, row) for row in sorted(working, key=lambda row: row.rank)],
             {account.owner: account.lots(symbol) for account in records.accounts.values() if account.lots(symbol)},
         )
 
 
 def _queued(records: Records, row: OrderRow) -> _QueuedOrder:
-    order, queue = row.order, row.queue or QueueRow(0, 0, 0, 0)
+    order, queue = row.order, row.queue or QueueRow(0, 0, 0)
     return (
         int(order.exchange_order_id),
         records.accounts[row.account].owner,
@@ -194,8 +194,8 @@ def _account(records: Records, account: AccountState) -> AccountRow:
 
 
 def _order(stored: StoredOrder, queued: _QueuedOrder | None) -> OrderRow:
-    queue = None if queued is None else QueueRow(stored.rank, queued[6], queued[7], queued[8])
-    return OrderRow(stored.account, stored.order, queue)
+    queue = None if queued is None else QueueRow(queued[6], queued[7], queued[8])
+    return OrderRow(stored.account, stored.order, stored.rank, queue)
 
 
 def _symbol(market: SymbolMarket) -> SymbolRow:

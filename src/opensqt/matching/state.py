@@ -49,19 +49,19 @@ class AccountRow(msgspec.Struct):
 
 
 class QueueRow(msgspec.Struct):
-    """Where a working order stands in its queue; `rank` orders arrivals at one price."""
+    """Where a working order stands in its queue."""
 
-    rank: int
     ahead_lots: int
     displayed_lots: int
     traded_lots: int
 
 
 class OrderRow(msgspec.Struct):
-    """One order; `queue` only while it works."""
+    """One order; `queue` only while it works. `rank` orders arrivals in the queues, and endings in the history."""
 
     account: str
     order: Order
+    rank: int
     queue: QueueRow | None = None
 
 
