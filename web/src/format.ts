@@ -18,7 +18,10 @@ function split(text: string): Parts {
 /** Round decimal text to a number of places, half away from zero. */
 export function roundText(text: string, places: number): string {
   const { negative, whole, fraction } = split(text);
-  if (fraction.length <= places) return (negative ? "-" : "") + whole + (places ? `.${fraction.padEnd(places, "0")}` : "");
+  if (fraction.length <= places) {
+    const padded = whole + (places ? `.${fraction.padEnd(places, "0")}` : "");
+    return negative && !isZero(padded) ? `-${padded}` : padded;
+  }
   const kept = BigInt(whole + fraction.slice(0, places)) + (fraction.charCodeAt(places) >= 53 ? 1n : 0n);
   const digits = kept.toString().padStart(places + 1, "0");
   const head = digits.slice(0, digits.length - places);
@@ -78,7 +81,7 @@ export function signedMoney(text: string | null | undefined, places?: number): s
 /** A share as percent, for display only. */
 export function percent(part: number, whole: number, places = 2): string {
   if (!Number.isFinite(part) || !Number.isFinite(whole) || whole === 0) return NONE;
-  return `${group(((part / whole) * 100).toFixed(places))}%`;
+  return `${group(roundText(((part / whole) * 100).toFixed(places), places))}%`;
 }
 
 /** A rate such as 0.0001 as percent text, exactly. */

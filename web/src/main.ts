@@ -100,8 +100,8 @@ const grid = h(
   connections.root,
   controls.root,
 );
-const main = h("main", { id: "content", tabindex: -1 }, reasons.root, summary.root, grid);
-document.getElementById("app")?.append(skip, header.root, notices.root, main, footer);
+const main = h("main", { id: "content", tabindex: -1 }, summary.root, grid);
+document.getElementById("app")?.append(skip, h("div", { class: "masthead" }, header.root, notices.root, reasons.root), main, footer);
 
 function relabel(): void {
   document.documentElement.lang = language() === "zh" ? "zh-CN" : "en";
@@ -120,11 +120,11 @@ function draw(): void {
   const nowMs = Date.now() - link.clockOffsetMs;
   notices.render({ state, link, hasSnapshot, hasViews: view !== null, mustReload });
   header.render({ view, keys, theme, nowMs });
+  reasons.render(view);
   setHidden(main, view === null);
   footer.textContent = state.serverVersion ? t("footer.version", { version: state.serverVersion }) : "";
   if (view === null) return;
   const venueNowMs = state.market.prices.get(view.symbol)?.time_ms ?? nowMs;
-  reasons.render(view);
   summary.render({ view, nowMs: venueNowMs });
   chart.render({ view, state, changes: taken });
   ladder.render({ view, nowMs: venueNowMs });

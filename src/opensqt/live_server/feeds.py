@@ -18,7 +18,7 @@ from opensqt.live_server.sources import SourceBoard
 from opensqt.runtime.backoff import Backoff
 
 INITIAL_PAUSE_MS: Final = 200
-LONGEST_PAUSE_MS: Final = 3_000
+LONGEST_PAUSE_MS: Final = 1_500
 
 _log = structlog.get_logger(__name__)
 

@@ -29,6 +29,8 @@ const VOLUME_SHARE = 0.16;
 const MARKED_FILLS = 200;
 const LATEST_CANDLES = 90;
 const NARROWEST_CANDLE_PX = 6;
+const WIDEST_CANDLE_PX = 14;
+const RIGHT_MARGIN_CANDLES = 7;
 
 export class Chart {
   private readonly chart: IChartApi;
@@ -58,7 +60,7 @@ export class Chart {
         borderVisible: false,
         timeVisible: true,
         secondsVisible: false,
-        rightOffset: 4,
+        rightOffset: RIGHT_MARGIN_CANDLES,
         tickMarkFormatter: localTick,
       },
       localization: { timeFormatter: localTime },
@@ -83,7 +85,7 @@ export class Chart {
     });
     this.applyColors();
     // The chart has no width until the page shows it: what to look at is decided then.
-    new ResizeObserver(() => this.showWanted()).observe(container);
+    this.chart.timeScale().subscribeSizeChange(() => this.showWanted());
   }
 
   /** Show all candles of a symbol anew. */
@@ -132,12 +134,13 @@ export class Chart {
   }
 
   private showWanted(): void {
-    const width = this.container.clientWidth;
+    const width = this.chart.timeScale().width();
     if (!this.isLatestWanted || width === 0 || this.rows.length === 0) return;
     this.isLatestWanted = false;
-    const shown = Math.min(LATEST_CANDLES, Math.max(30, Math.round(width / NARROWEST_CANDLE_PX)));
-    const from = Math.max(this.rows.length - shown, -2);
-    this.chart.timeScale().setVisibleLogicalRange({ from, to: this.rows.length + 4 });
+    // Spacing and position rather than a range: a range means nothing before the chart has taken its size.
+    const spacing = Math.min(WIDEST_CANDLE_PX, Math.max(NARROWEST_CANDLE_PX, width / LATEST_CANDLES));
+    this.chart.timeScale().applyOptions({ barSpacing: spacing });
+    this.chart.timeScale().scrollToPosition(RIGHT_MARGIN_CANDLES, false);
   }
 
   /** Take the style sheet's colours again, after the theme changed. */

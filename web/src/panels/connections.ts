@@ -14,7 +14,7 @@ export interface ConnectionsInput {
   link: Link;
 }
 
-type LinkState = "up" | "stale" | "down";
+type LinkState = "up" | "stale" | "down" | "unknown";
 
 interface LinkRow {
   key: string;
@@ -66,7 +66,7 @@ function linkRows({ view, state, link }: ConnectionsInput): LinkRow[] {
     { key: "page", label: t("connections.page"), state: link.up ? "up" : "down", note: since(link.sinceMs), detail: "" },
   ];
   for (const source of state.sources.values()) {
-    const stateNow: LinkState = !link.up ? "stale" : !source.up ? "down" : source.stale ? "stale" : "up";
+    const stateNow: LinkState = !link.up ? "unknown" : !source.up ? "down" : source.stale ? "stale" : "up";
     const heardMs = source.heard_ms + link.clockOffsetMs;
     rows.push({
       key: `source ${source.name}`,
@@ -75,7 +75,7 @@ function linkRows({ view, state, link }: ConnectionsInput): LinkRow[] {
       note:
         stateNow === "up" && source.heard_ms
           ? t("connections.heard", { age: duration(nowMs - heardMs) })
-          : since(source.since_ms + link.clockOffsetMs),
+          : since(link.up ? source.since_ms + link.clockOffsetMs : link.sinceMs),
       detail: source.detail,
     });
   }
@@ -85,7 +85,7 @@ function linkRows({ view, state, link }: ConnectionsInput): LinkRow[] {
       key: `bot ${connection.name}`,
       label: label(BOT_KEYS, connection.name),
       // What the engine said last is not what is: without the engine its links are unknown.
-      state: !engineKnown ? "stale" : connection.up ? "up" : "down",
+      state: !engineKnown ? "unknown" : connection.up ? "up" : "down",
       note: since(connection.since_ms + link.clockOffsetMs),
       detail: connection.detail,
     });

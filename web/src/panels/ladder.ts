@@ -32,6 +32,7 @@ export interface LadderInput {
 }
 
 const COLUMNS = 6;
+const CELL_KINDS = ["num", "num", "", "num minor", "num"] as const;
 
 export function createLadder(): Widget<LadderInput> {
   const facts = h("p", { class: "panel-facts" });
@@ -40,7 +41,7 @@ export function createLadder(): Widget<LadderInput> {
     ["ladder.lot", "num"],
     ["ladder.takeProfit", "num"],
     ["ladder.order", ""],
-    ["ladder.cycles", "num"],
+    ["ladder.cycles", "num minor"],
     ["ladder.profit", "num"],
   ]);
   const panel = createPanel("ladder", "ladder.title", facts, table.root);
@@ -110,7 +111,7 @@ function createRow(row: LadderRow): RowElement {
     return { root: h("tr", { class: "price-row" }, cell), cells: [cell] };
   }
   const level = h("th", { scope: "row", class: "num" });
-  const rest = Array.from({ length: COLUMNS - 1 }, (_, index) => h("td", { class: index === 2 ? "" : "num" }));
+  const rest = Array.from({ length: COLUMNS - 1 }, (_, index) => h("td", { class: CELL_KINDS[index] ?? "" }));
   return { root: h("tr", { "data-slot": row.slot.k }, level, ...rest), cells: [level, ...rest] };
 }
 

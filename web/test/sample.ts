@@ -1,0 +1,119 @@
+import type { Delta, DeltaData, Snapshot, WireBot } from "../src/protocol";
+
+export function sampleBot(changes: Partial<WireBot> = {}): WireBot {
+  return {
+    id: "eth",
+    symbol: "ETH/USDT:USDT",
+    exchange: "paper",
+    mode: "paper",
+    started_ms: 1,
+    epoch: 1,
+    instrument: {
+      venue_symbol: "ETHUSDT",
+      base: "ETH",
+      quote: "USDT",
+      settle: "USDT",
+      tick_size: "0.01",
+      lot_size: "0.001",
+      price_decimals: 2,
+      size_decimals: 3,
+      min_notional: "5",
+      maker_fee_rate: "0.0002",
+      taker_fee_rate: "0.0005",
+      revision: 1,
+      status: "TRADING",
+    },
+    state: { name: "ACTIVE", reasons: [] },
+    grid: {
+      spacing: "arithmetic",
+      direction: "long",
+      anchor: "3000.00",
+      interval: "2.00",
+      ratio_ppb: 0,
+      order_quantity: "30",
+      buy_window: 10,
+      sell_window: 10,
+      max_open_orders: 100,
+      price_source: "last",
+      config_version: 1,
+    },
+    position: {
+      size: "0.010",
+      entry_price: "3000.00",
+      mark_price: "3001.00",
+      unrealized_pnl: "0.01",
+      liquidation_price: null,
+      leverage: 10,
+      margin_type: "cross",
+      time_ms: 1,
+    },
+    account: {
+      asset: "USDT",
+      wallet: "1000",
+      available: "990",
+      margin: "1000.01",
+      unrealized_pnl: "0.01",
+      maintenance_margin: "0.1",
+      time_ms: 1,
+    },
+    pnl: {
+      asset: "USDT",
+      grid_profit: "1",
+      inventory_pnl: "0.01",
+      fees: "-0.1",
+      funding: "0",
+      transfers: "0",
+      equity_change: "0.91",
+      equity: "1000.91",
+      unexplained: "0",
+      turnover: "60",
+      fills: 2,
+      maker_fills: 2,
+      cycles: 1,
+      orders_placed: 12,
+      history_complete: true,
+    },
+    connections: [{ name: "book", up: true, detail: "", since_ms: 100 }],
+    prices: { last: "3001.30", mark: "3001.00", bid: "3001.29", ask: "3001.31" },
+    window: { low_slot: -9, high_slot: 0 },
+    funding: { rate: "0.0001", next_ms: 0 },
+    slots: [],
+    orders: [],
+    fills: [],
+    journal: [],
+    ...changes,
+  };
+}
+
+export function sampleSnapshot(sequence = 5, bots: WireBot[] = [sampleBot()]): Snapshot {
+  return {
+    type: "snapshot",
+    protocol: 1,
+    sequence,
+    time_ms: 1_000,
+    data: {
+      server: { version: "1" },
+      engine_sequence: 1,
+      sources: ["engine", "candles", "prices", "orders", "account"].map((name) => ({
+        name,
+        up: true,
+        stale: false,
+        detail: "",
+        since_ms: 10,
+        heard_ms: 20,
+      })),
+      bots,
+      market: {
+        candles: { "ETH/USDT:USDT": [[60, "1", "2", "0.5", "1.5", "9"]] },
+        prices: [{ symbol: "ETH/USDT:USDT", price: "3001.40", time_ms: 5 }],
+        positions: [],
+        account: null,
+        orders: [],
+      },
+    },
+  };
+}
+
+export function delta(sequence: number, data: DeltaData): Delta {
+  return { type: "delta", sequence, time_ms: 2_000, data };
+}
