@@ -51,6 +51,7 @@ class Veto:
         self._config = config
         self._mirror = mirror
         self._sent_ns: deque[int] = deque(maxlen=max(1, config.max_orders_per_second))
+        self._caps: dict[int, tuple[int, int]] = {}
 
     def check(
         self,
@@ -77,14 +78,15 @@ class Veto:
             _check_collar(config, instrument, side, price_ticks, mark_ticks)
         price = price_ticks or mark_ticks
         notional_units = instrument.notional_units(price, lots)
-        if config.max_order_notional and notional_units > to_units(config.max_order_notional, instrument.money_scale):
+        max_order_units, max_position_units = self._caps_in_units(instrument.money_scale)
+        if max_order_units and notional_units > max_order_units:
             raise _veto("max_order_notional", plain(instrument.money(notional_units)), plain(config.max_order_notional))
         if adds_order and config.max_open_orders:
             count = self._mirror.open_count(instrument.symbol) + pending.orders
             if count >= config.max_open_orders:
                 raise _veto("max_open_orders", str(count + 1), str(config.max_open_orders))
-        if config.max_position_notional and not reduce_only:
-            self._check_position(instrument, side, lots, mark_ticks or price, pending)
+        if max_position_units and not reduce_only:
+            self._check_position(instrument, side, lots, mark_ticks or price, pending, max_position_units)
 
     def sent(self, now_ns: int) -> None:
         """Count an order that is on its way now, for the rate."""
@@ -96,16 +98,30 @@ class Veto:
             raise _veto("max_orders_per_second", str(limit + 1), str(limit))
 
     def _check_position(
-        self, instrument: Instrument, side: Side, lots: int, price_ticks: int, pending: PendingExposure
+        self,
+        instrument: Instrument,
+        side: Side,
+        lots: int,
+        price_ticks: int,
+        pending: PendingExposure,
+        max_units: int,
     ) -> None:
         symbol = instrument.symbol
         on_its_way = pending.buy_lots if side is Side.BUY else pending.sell_lots
         held = self._mirror.position_lots(symbol) * side.sign
         worst = held + self._mirror.open_lots(symbol, side) + on_its_way + lots
-        limit = self._config.max_position_notional
         units = instrument.notional_units(price_ticks, worst)
-        if units > to_units(limit, instrument.money_scale):
-            raise _veto("max_position_notional", plain(instrument.money(units)), plain(limit))
+        if units > max_units:
+            limit = plain(self._config.max_position_notional)
+            raise _veto("max_position_notional", plain(instrument.money(units)), limit)
+
+    def _caps_in_units(self, scale: int) -> tuple[int, int]:
+        caps = self._caps.get(scale)
+        if caps is None:
+            config = self._config
+            caps = (to_units(config.max_order_notional, scale), to_units(config.max_position_notional, scale))
+            self._caps[scale] = caps
+        return caps
 
 
 def _check_collar(config: VetoConfig, instrument: Instrument, side: Side, price_ticks: int, mark_ticks: int) -> None:

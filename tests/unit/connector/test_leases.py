@@ -1,0 +1,83 @@
+"""Who holds a bot, and whose orders go when its engine vanishes."""
+
+import pytest
+from models.connector_parts import order
+
+from opensqt.connector.leases import Lease, LeaseBook, VanishPolicy, orders_to_cancel
+from opensqt.domain.errors import ErrorReason, StateError
+
+
+def lease(engine_id: str = "e1", epoch: int = 1, policy: VanishPolicy = VanishPolicy.CANCEL, **bots: int) -> Lease:
+    return Lease(
+        engine_id=engine_id,
+        epoch=epoch,
+        symbols=("BTC/USDT:USDT",),
+        bots=bots or {"ab": epoch},
+        on_vanish=policy,
+        grace_ns=100,
+    )
+
+
+def test_lower_epoch_is_fenced_also_after_a_restart_of_the_connector() -> None:
+    book = LeaseBook()
+    book.attach(lease(epoch=5), 1)
+    restarted = LeaseBook()
+    restarted.restore(book.leases(), book.bot_epochs(), 0)
+    for held in (book, restarted):
+        with pytest.raises(StateError) as raised:
+            held.attach(lease(epoch=4), 2)
+        assert raised.value.reason is ErrorReason.FENCED
+        with pytest.raises(StateError):
+            held.attach(lease("other", epoch=9, ab=4), 2)
+
+
+def test_engine_that_attaches_again_replaces_its_own_stream() -> None:
+    book = LeaseBook()
+    assert book.attach(lease(), 1) == []
+    assert book.attach(lease(), 2) == [1]
+    book.detach(1, 0)
+    assert book.due(10**9) == [], "the end of the replaced stream is not the engine's end"
+
+
+def test_newer_run_under_another_name_takes_the_bot() -> None:
+    book = LeaseBook()
+    book.attach(lease("e1", ab=3), 1)
+    with pytest.raises(StateError):
+        book.attach(lease("e2", ab=3), 2)
+    assert book.attach(lease("e2", ab=4), 2) == [1]
+
+
+def test_grace_runs_from_the_end_of_the_stream_and_ends_once() -> None:
+    book = LeaseBook()
+    book.attach(lease(), 1)
+    assert book.due(10**9) == []
+    book.detach(1, 1_000)
+    assert book.due(1_099) == []
+    assert [found.engine_id for found in book.due(1_100)] == ["e1"]
+    assert book.due(10**9) == []
+
+
+def test_engine_back_within_its_grace_keeps_its_orders() -> None:
+    book = LeaseBook()
+    book.attach(lease(), 1)
+    book.detach(1, 1_000)
+    book.attach(lease(), 2)
+    assert book.due(10**9) == []
+
+
+def test_engine_that_took_its_leave_is_not_acted_upon() -> None:
+    book = LeaseBook()
+    book.attach(lease(), 1)
+    book.release(1)
+    assert book.due(10**9) == []
+
+
+def test_only_own_tags_are_cancelled_and_reduce_keeps_closing_orders() -> None:
+    mine = order("oqabZZZ0001000000B0000001")
+    closing = order("oqabZZZ0001000000S0000002", reduce_only=True)
+    cousin = order("oqabcZZ0001000000B0000001")
+    manual = order("manual")
+    orders = [mine, closing, cousin, manual]
+    assert orders_to_cancel(lease(), orders) == [mine, closing]
+    assert orders_to_cancel(lease(policy=VanishPolicy.REDUCE), orders) == [mine]
+    assert orders_to_cancel(lease(policy=VanishPolicy.KEEP), orders) == []

@@ -1,0 +1,67 @@
+"""The mirror believes newer evidence only, and books a trade id once."""
+
+from decimal import Decimal
+
+from models.connector_parts import SYMBOL, order
+
+from opensqt.connector.mirror import AccountMirror
+from opensqt.domain.fill import Fill
+from opensqt.domain.order import Side
+from opensqt.domain.order_state import OrderState
+
+
+def fill(trade_id: str) -> Fill:
+    return Fill(
+        symbol=SYMBOL,
+        trade_id=trade_id,
+        client_order_id="a1",
+        exchange_order_id="1",
+        side=Side.BUY,
+        price_ticks=600_000,
+        lots=1,
+        fee=Decimal(0),
+        fee_asset="USDT",
+        is_maker=True,
+        venue_time_ns=1,
+    )
+
+
+def test_older_evidence_never_wins() -> None:
+    mirror = AccountMirror()
+    assert mirror.on_order(order("a1", OrderState.PARTIALLY_FILLED, filled_lots=4, updated_time_ns=10))
+    assert not mirror.on_order(order("a1", updated_time_ns=5)), "an acknowledgement that came late"
+    assert not mirror.on_order(order("a1", OrderState.PARTIALLY_FILLED, filled_lots=3, updated_time_ns=20))
+    assert mirror.on_order(order("a1", OrderState.CANCELED, filled_lots=4, updated_time_ns=11))
+    assert not mirror.on_order(order("a1", updated_time_ns=50)), "an ended order does not come back"
+    assert list(mirror.open_orders()) == []
+
+
+def test_counts_follow_orders_through_their_lives() -> None:
+    mirror = AccountMirror()
+    mirror.on_order(order("a1"))
+    mirror.on_order(order("a2", side=Side.SELL, reduce_only=True))
+    assert mirror.open_count(SYMBOL) == 2
+    assert mirror.open_lots(SYMBOL, Side.BUY) == 10
+    assert mirror.open_lots(SYMBOL, Side.SELL) == 0, "reduce-only orders cannot add to a position"
+    mirror.on_order(order("a1", OrderState.PARTIALLY_FILLED, filled_lots=4, updated_time_ns=6))
+    assert mirror.open_lots(SYMBOL, Side.BUY) == 6
+    mirror.on_order(order("a1", OrderState.FILLED, filled_lots=10, updated_time_ns=7))
+    assert mirror.open_count(SYMBOL) == 1
+    assert mirror.open_lots(SYMBOL, Side.BUY) == 0
+
+
+def test_a_trade_id_is_taken_once() -> None:
+    mirror = AccountMirror()
+    assert mirror.on_fill(fill("t1"))
+    assert not mirror.on_fill(fill("t1"))
+    assert mirror.on_fill(fill("t2"))
+
+
+def test_orders_without_a_client_id_are_known_by_the_venues() -> None:
+    mirror = AccountMirror()
+    mirror.on_order(order("", exchange_order_id="55"))
+    mirror.on_order(order("", exchange_order_id="56"))
+    assert mirror.open_count(SYMBOL) == 2
+    found = mirror.order("", SYMBOL, "56")
+    assert found is not None
+    assert found.exchange_order_id == "56"
