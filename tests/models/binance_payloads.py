@@ -1,6 +1,9 @@
-"""What tests of the Binance payloads agree on: the instruments the recordings speak of, and how our order ids start."""
+"""What tests of the Binance payloads agree on: instruments, the start of our order ids, how recordings are read."""
 
 from decimal import Decimal
+from pathlib import Path
+
+import orjson
 
 from opensqt.domain.instrument import Instrument
 
@@ -39,3 +42,13 @@ def make_instrument(venue_symbol: str, tick: str, lot: str, revision: int = 1) -
         lot_size=Decimal(lot),
         revision=revision,
     )
+
+
+def messages(path: Path) -> list[bytes]:
+    """The messages of a recorded array, byte for byte where each has a line of its own."""
+    text = path.read_bytes()
+    lines = [line.rstrip(b",") for line in text.splitlines()]
+    members = orjson.loads(text)
+    if lines[0] == b"[" and lines[-1] == b"]" and len(lines) == len(members) + 2:
+        return lines[1:-1]
+    return [orjson.dumps(member) for member in members]
