@@ -42,6 +42,7 @@ class SymbolMarket:
         self.last_event_ns = 0
         # External liquidity our takers used up since the last change of the book: it cannot be used twice.
         self._consumed: dict[tuple[bool, int], int] = {}
+        self._was_crossed = False
 
     def on_delta(self, event: BookDelta) -> list[MatchEvent]:
         """Apply changed levels; return what they did to our orders."""
@@ -50,10 +51,14 @@ class SymbolMarket:
         book.last_id = event.last_id
         if self._consumed:
             self._consumed.clear()
+        if book.is_crossed:
+            # Crossed for a moment, as recorded books can be: nothing trades on it until the next delta repairs it.
+            self._was_crossed = self._was_crossed or self.validity is BookValidity.VALID
+            return self.lose("the book is crossed") if self._was_crossed else []
+        if self._was_crossed:
+            return self._begin()
         if self.validity is not BookValidity.VALID:
             return []
-        if book.is_crossed:
-            return self.lose("the book is crossed")
         if len(self.matcher) == 0:
             return []
         return self.matcher.on_book(event.bids, event.asks, book.best_bid_ticks or 0, book.best_ask_ticks or 0)
@@ -64,7 +69,12 @@ class SymbolMarket:
         self.book.last_id = event.last_id
         self._consumed.clear()
         if self.book.is_crossed:
+            self._was_crossed = True
             return self.lose("the snapshot is crossed")
+        return self._begin()
+
+    def _begin(self) -> list[MatchEvent]:
+        self._was_crossed = False
         self.validity = BookValidity.VALID
         self.validity_reason = ""
         return self.show_book()
@@ -83,9 +93,18 @@ class SymbolMarket:
         self.validity_reason = reason
         return []
 
+    def restore_book(self, bids: bytes, asks: bytes, last_id: int, validity: BookValidity, reason: str) -> None:
+        """Take a saved book."""
+        self.book.load_packed(bids, asks)
+        self.book.last_id = last_id
+        self.validity = validity
+        self.validity_reason = reason
+        self._was_crossed = self.book.is_crossed
+
     def on_lost(self, event: BookLost) -> None:
         """Stop believing the book, whose continuity was broken; a jump of the price may follow."""
         self.lose(event.reason)
+        self._was_crossed = False
         self.book.clear()
         self.mark.jump()
 

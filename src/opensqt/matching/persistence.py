@@ -142,10 +142,7 @@ def _load_symbols(records: Records, state: VenueState) -> None:
             market.book.clear()
             market.lose("restarted; waiting for a snapshot")
         else:
-            market.book.load_packed(book.bids, book.asks)
-            market.book.last_id = book.last_id
-            market.validity = BookValidity(book.validity)
-            market.validity_reason = book.reason
+            market.restore_book(book.bids, book.asks, book.last_id, BookValidity(book.validity), book.reason)
 
 
 def _load_queues(records: Records, state: VenueState) -> None:

@@ -314,3 +314,15 @@ def test_accounts_are_apart_and_meet_in_the_market() -> None:
     assert bench.venue.view.position("other", BTC.symbol).lots == 4
     assert [fill.is_maker for fill in bench.venue.view.fills("other")] == [False]
     assert [fill.is_maker for fill in bench.venue.view.fills("paper")] == [True]
+
+
+def test_crossed_book_stops_the_market_until_it_is_repaired() -> None:
+    bench = open_bench()
+    bench.place(Side.BUY, 639_990, 10)
+    bench.delta(bids=[(640_050, 5)])
+    assert bench.venue.view.validity(BTC.symbol)[1] == "the book is crossed"
+    assert bench.place(Side.BUY, 639_000, 10).reason is ErrorReason.VENUE_UNAVAILABLE
+    bench.delta(bids=[(640_050, 0)])
+    assert bench.venue.view.validity(BTC.symbol)[1] == ""
+    assert bench.place(Side.BUY, 639_000, 10).outcome is Outcome.CONFIRMED
+    assert bench.fills() == []

@@ -7,15 +7,16 @@ what is wrong and what to do. Receive times are ns (19 digits) or us (16 digits)
 import gzip
 import zlib
 from collections.abc import Iterator
-from io import BufferedReader
+from io import BufferedReader, RawIOBase
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple, cast
 
 from opensqt.matching.sources.errors import CaptureError
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _NS_DIGITS = 19
 _US_DIGITS = 16
+_BUFFER: Final = 1 << 18
 
 
 class Line(NamedTuple):
@@ -66,10 +67,11 @@ def read_lines(path: Path) -> Iterator[Line]:
         raise CaptureError(f"{path}: the file holds no messages; remove it from the list, or record it again")
 
 
-def _open(path: Path) -> gzip.GzipFile | BufferedReader:
+def _open(path: Path) -> BufferedReader:
     with path.open("rb") as probe:
         is_gzip = probe.read(2) == _GZIP_MAGIC
-    return gzip.open(path, "rb") if is_gzip else path.open("rb")
+    # GzipFile cuts lines in Python; a buffered reader around it does so in C.
+    return BufferedReader(cast("RawIOBase", gzip.open(path, "rb")), _BUFFER) if is_gzip else path.open("rb")
 
 
 def _parse(path: Path, number: int, raw: bytes) -> Line:

@@ -51,6 +51,16 @@ class ReplaySource:
         self._snapshots: deque[MarketEvent] = deque()
         self._round = 0
         self._taken = 0
+        self._events: Iterator[MarketEvent] = iter(())
+        self._next: MarketEvent | None = None
+        self._fingerprint: list[list[str | int]] = []
+
+    def rewind(self) -> None:
+        """Go to the beginning; a new source has to be rewound before it is read."""
+        self._fingerprint = [[path.name, path.stat().st_size] for capture in self._captures for path in capture.paths]
+        self._snapshots.clear()
+        self._round = self._taken = 0
+        self._start_time_ns = self.summary.first_time_ns
         self._events = self._read(0)
         self._next = next(self._events, None)
 
@@ -82,11 +92,11 @@ class ReplaySource:
 
     def position(self) -> dict[str, Any]:
         """Return how far the capture was read: the round, and how many of its events were taken."""
-        return {"kind": "replay", "files": self._fingerprint(), "round": self._round, "taken": self._taken}
+        return {"kind": "replay", "files": self._fingerprint, "round": self._round, "taken": self._taken}
 
     def seek(self, position: dict[str, Any]) -> None:
         """Go on from a position of the same files; the books up to there are rebuilt and come first as snapshots."""
-        if position.get("kind") != "replay" or position.get("files") != self._fingerprint():
+        if position.get("kind") != "replay" or position.get("files") != self._fingerprint:
             raise CaptureError(
                 "the saved position belongs to other captures (names or sizes differ); give the same files in the same "
                 "order, or start with a new state file"
@@ -125,9 +135,6 @@ class ReplaySource:
         for event in _merged(self._captures):
             yield _shifted(event, shift_ns)
 
-    def _fingerprint(self) -> list[list[str | int]]:
-        return [[path.name, path.stat().st_size] for capture in self._captures for path in capture.paths]
-
 
 def open_replay(paths: Sequence[Path], *, loop: bool = False) -> ReplaySource:
     """Read and check captures, and return them as a market.
@@ -160,7 +167,9 @@ def open_replay(paths: Sequence[Path], *, loop: bool = False) -> ReplaySource:
         trade_count=sum(span.trades for span in spans),
         publishes_marks=all(span.marks > 0 for span in spans),
     )
-    return ReplaySource(captures, summary, loop=loop)
+    source = ReplaySource(captures, summary, loop=loop)
+    source.rewind()
+    return source
 
 
 @final
