@@ -351,13 +351,9 @@ class Disk:
                 )
                 for slot, item in self.slots.items()
             },
-            open_orders=tuple(
-                item
-                for item in self.orders.values()
-                if not item.order.state.is_terminal or item.order.filled_lots < item.booked_lots
-            ),
+            open_orders=tuple(item for item in self.orders.values() if item.is_open),
             recent_trades=tuple(fills),
-            limits=record.limits,
+            limits=record.limits if record.limits_changed else None,
             stopped=record.stopped,
             paused_reason=record.paused_reason,
             record=record,

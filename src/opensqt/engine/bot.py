@@ -63,7 +63,9 @@ class Unsaid(msgspec.Struct):
     @property
     def urgent(self) -> bool:
         """Return whether somebody should be told before the next beat."""
-        return bool(self.everything or self.orders or self.fills or self.state or self.journal or self.position)
+        return bool(
+            self.everything or self.orders or self.slots or self.fills or self.state or self.journal or self.position
+        )
 
 
 @final
@@ -84,6 +86,7 @@ class Bot:
         self.outbox = outbox
         self.epoch = restored.epoch
         self.is_new = restored.is_new
+        self.limits_changed = restored.limits is not None
         self.begun = restored.begun
         self.had_past = False
         self.ignore_before_ns = 0 if restored.is_new else max(0, restored.watermark_ns - FILL_OVERLAP_NS)
@@ -161,6 +164,7 @@ class Bot:
             paused_reason=self.paused_reason,
             stopped=self.stop_mode is not None,
             limits=self.gate.limits,
+            limits_changed=self.limits_changed,
         )
 
     def owner(self, client_order_id: str) -> ClientOrderId | None:

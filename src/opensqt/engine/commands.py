@@ -76,6 +76,8 @@ class BotRecord(msgspec.Struct, frozen=True, kw_only=True):
     paused_reason: str
     stopped: bool
     limits: Limits
+    limits_changed: bool
+    """Whether an operator set the limits; else the configuration's hold."""
 
 
 class BaselineRecord(msgspec.Struct, frozen=True):
@@ -114,7 +116,8 @@ class OrderRecord(msgspec.Struct, frozen=True, kw_only=True):
     inputs: dict[str, str]
     config_version: int
     history: tuple[str, ...]
-    booked_lots: int
+    is_open: bool
+    """It can still change the position: not over, or over with fills still to come."""
 
 
 class FillRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,6 @@ from opensqt.engine.bot import Bot
 from opensqt.engine.commands import AuditRecord
 from opensqt.engine.events import LimitsChanged, Pause, Reconcile, Resume, Stop
 from opensqt.engine.recovery import prove
-from opensqt.engine.risk.gate import Limits
 from opensqt.engine.risk.reasons import Code
 
 OperatorEvent = Pause | Resume | Stop | Reconcile | LimitsChanged
@@ -62,8 +61,8 @@ def _limit(bot: Bot, event: LimitsChanged, now_ns: int) -> None:
         for name in ("max_position_lots", "max_notional_units", "max_order_notional_units", "max_leverage")
         if (value := getattr(event, name)) is not None
     }
+    bot.limits_changed = True
     bot.gate.limits = msgspec.structs.replace(bot.gate.limits, **changes) if changes else bot.gate.limits
-    assert isinstance(bot.gate.limits, Limits)
     text = ", ".join(f"{name}={value}" for name, value in changes.items())
     _decided(bot, "limits", f"{text} ({event.reason})", now_ns)
 

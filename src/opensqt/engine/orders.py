@@ -4,7 +4,7 @@ States move only along `domain.order_state`. Two counts are kept apart: `booked_
 `venue_filled_lots`, what the venue says was filled. While the venue is ahead the order *owes* fills and keeps blocking
 its slot even when it is over, so that a slot is never quoted again before its lot is known.
 
-`live` is the kernel's view for the diff. An order there carries the price its slot wants as long as it rests at most
+`live` is the kernel's view for the diff. An order there carries the price its slot wants as long as it rests at it or
 one interval behind it (a post-only order moved away from the touch), so that moving it once does not move it for ever.
 """
 

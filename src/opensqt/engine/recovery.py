@@ -65,7 +65,7 @@ def order_record(bot: Bot, order: TrackedOrder) -> OrderRecord:
         inputs=order.inputs,
         config_version=order.config_version,
         history=tuple(order.history),
-        booked_lots=order.booked_lots,
+        is_open=order.is_open,
     )
 
 
@@ -248,6 +248,15 @@ def finish(bot: Bot, now_ns: int) -> None:
 def _lay_lattice(bot: Bot, now_ns: int) -> bool:
     instrument = bot.instrument
     assert instrument is not None, "a lattice needs units"
+    stored, step = bot.restored.record, (interval_ticks(bot.config.grid, instrument), ratio_ppb(bot.config.grid))
+    if stored is not None and stored.anchor_ticks and (stored.interval_ticks, stored.ratio_ppb) != step:
+        message = (
+            f"the configured step is {step[0]} ticks or {step[1]} ppb, but this bot's lattice was made with "
+            f"{stored.interval_ticks} ticks or {stored.ratio_ppb} ppb and its slots are counted in that; restore "
+            "`grid.interval` (or `grid.ratio`), or stop it with `flatten` and begin anew under another id and tag"
+        )
+        bot.gate.add(Code.START_CHECK, message, now_ns)
+        return False
     if bot.anchor_ticks == 0:
         bot.anchor_ticks = _anchor_of_own_orders(bot, instrument)
     if bot.anchor_ticks == 0 and bot.config.grid.anchor is not None:

@@ -85,12 +85,17 @@ class ClassicGrid:
         return self._planner.lots_at(slot)
 
     def at_its_level(self, slot: int, side: Side, price_ticks: int) -> int:
-        """Return the level's price for an order at it or up to one interval behind it, else the order's own price."""
+        """Return the level's price for an order that rests at it or behind it, else the order's own price.
+
+        Post-only orders move behind their level when the touch is beyond it: a buy by less than an interval, a
+        take-profit by any distance.
+        """
         if not self.has_level(slot):
             return price_ticks
         level = self.price_of(slot, side)
-        behind = level - price_ticks if side is Side.BUY else price_ticks - level
-        return level if 0 <= behind <= self.lattice.step_ticks(slot) else price_ticks
+        if side is Side.SELL:
+            return level if price_ticks >= level else price_ticks
+        return level if 0 <= level - price_ticks <= self.lattice.step_ticks(slot) else price_ticks
 
     def window(self, price2_ticks: int) -> tuple[int, int]:
         """Return the lowest and the highest slot of the buy window."""

@@ -1,0 +1,5 @@
+"""`python -m opensqt.engine` is `opensqt-engine`."""
+
+from opensqt.engine.app import run
+
+run()

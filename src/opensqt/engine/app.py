@@ -1,0 +1,153 @@
+"""The engine's composition: configuration, state file, core, clients, server; and its command line.
+
+    opensqt-engine --config engine.yaml            run
+    opensqt-engine --config engine.yaml --check    only check the configuration (add --json for machines)
+
+Health: every service answers while the loop lives; EngineService is SERVING while the engine is attached to its
+connector, also when paused, and NOT_SERVING while the connector is away.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+import msgspec
+import structlog
+
+from opensqt.engine.config import EngineConfig
+from opensqt.engine.core import EngineCore
+from opensqt.engine.exchange_client import ExchangeClient
+from opensqt.engine.market_client import MarketClient
+from opensqt.engine.publisher import Publisher
+from opensqt.engine.servicer_engine import EngineServicer
+from opensqt.engine.servicer_portfolio import PortfolioServicer
+from opensqt.engine.servicer_position import PositionServicer
+from opensqt.engine.servicer_risk import RiskServicer
+from opensqt.engine.shell import EngineShell
+from opensqt.engine.steady_clock import SteadyClock
+from opensqt.engine.store.load import check_or_move_aside, restore
+from opensqt.engine.store.store import Store
+from opensqt.proto import engine_pb2, portfolio_pb2, position_pb2, risk_pb2
+from opensqt.proto.engine_pb2_grpc import add_EngineServiceServicer_to_server
+from opensqt.proto.portfolio_pb2_grpc import add_PortfolioServiceServicer_to_server
+from opensqt.proto.position_pb2_grpc import add_PositionServiceServicer_to_server
+from opensqt.proto.risk_pb2_grpc import add_RiskServiceServicer_to_server
+from opensqt.runtime.clock import SystemClock
+from opensqt.runtime.config import EXIT_CONFIG, ConfigError, Role, load_config
+from opensqt.runtime.grpc_client import open_channel
+from opensqt.runtime.grpc_server import GrpcServer
+from opensqt.runtime.lifecycle import Lifecycle, run_service
+from opensqt.runtime.logs import configure_logging
+from opensqt.runtime.metrics import start_metrics_server
+
+STOP_GRACE_S = 1.0
+
+ENGINE_SERVICE = engine_pb2.DESCRIPTOR.services_by_name["EngineService"].full_name
+SERVICES = (
+    ENGINE_SERVICE,
+    position_pb2.DESCRIPTOR.services_by_name["PositionService"].full_name,
+    risk_pb2.DESCRIPTOR.services_by_name["RiskService"].full_name,
+    portfolio_pb2.DESCRIPTOR.services_by_name["PortfolioService"].full_name,
+)
+
+ROLES: dict[str, Role] = {
+    f"/{ENGINE_SERVICE}/Pause": "trade",
+    f"/{ENGINE_SERVICE}/Resume": "trade",
+    f"/{ENGINE_SERVICE}/Stop": "trade",
+    f"/{ENGINE_SERVICE}/Reconcile": "trade",
+    f"/{SERVICES[2]}/UpdatePositionLimits": "trade",
+    f"/{SERVICES[2]}/TriggerReconciliation": "trade",
+    f"/{SERVICES[2]}/OpenCircuitBreaker": "trade",
+    f"/{SERVICES[2]}/CloseCircuitBreaker": "trade",
+}
+"""Methods that change something; all others need `read`."""
+
+_log = structlog.get_logger(__name__)
+
+
+async def serve(config: EngineConfig, lifecycle: Lifecycle) -> None:
+    """Run the engine until it is asked to stop."""
+    clock = SteadyClock(SystemClock())
+    # Jitter of reconnects: any seed will do, but engines of one machine should not share it.
+    rng = Random(f"{config.engine_id}:{clock.now_ns()}")  # noqa: S311  no secret depends on it
+    check_or_move_aside(config.state_file, clock.now_ns())
+    restored = restore(config.state_file, config.bots, clock.now_ns())
+    core = EngineCore(config, restored)
+    publisher = Publisher(core, clock)
+    store = Store(config.state_file)
+    shell = EngineShell(core, store, publisher, clock)
+    server = GrpcServer(config.grpc, roles=ROLES, clock=clock, services=SERVICES)
+    engine = EngineServicer(shell)
+    add_EngineServiceServicer_to_server(engine, server.server)
+    add_PositionServiceServicer_to_server(PositionServicer(shell), server.server)
+    add_RiskServiceServicer_to_server(RiskServicer(shell, engine), server.server)
+    add_PortfolioServiceServicer_to_server(PortfolioServicer(shell), server.server)
+    channel = open_channel(config.connector)
+    client = ExchangeClient(config, channel, core, clock, shell.take, rng)
+    market = MarketClient(client.stub, list(core.by_symbol), config.book_depth, shell.take, rng)
+    shell.client = client
+    stop_metrics = start_metrics_server(config.metrics)
+    try:
+        await server.start()
+        store.start()
+        for name in SERVICES[1:]:
+            server.health.set(name, True)
+        shell.on_attached = lambda attached: server.health.set(ENGINE_SERVICE, attached)
+        for coro, name in (
+            (client.run(), "trade"),
+            (market.run_books(), "books"),
+            (market.run_trades(), "trades"),
+            (publisher.run(), "publisher"),
+            (shell.run_timer(), "timer"),
+            (shell.run_equity(), "equity"),
+        ):
+            lifecycle.supervise(coro, name)
+        _log.info("ready", addresses=server.addresses, bots=[bot.id for bot in config.bots])
+        await lifecycle.stop_event.wait()
+        lifecycle.cancel_tasks()
+    finally:
+        await server.stop(STOP_GRACE_S)
+        await channel.close()
+        shell.sample_equity()
+        store.close()
+        stop_metrics()
+
+
+def run(argv: Sequence[str] | None = None) -> None:
+    """Run the engine's command line."""
+    parser = argparse.ArgumentParser(prog="opensqt-engine", description="Trade the configured grids.")
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="configuration (YAML)")
+    parser.add_argument("--check", action="store_true", help="check the configuration and exit")
+    parser.add_argument("--json", action="store_true", help="print the result of --check as JSON")
+    arguments = parser.parse_args(argv)
+    try:
+        config = load_config(arguments.config, EngineConfig, env=os.environ)
+        configure_logging("engine", config.log)
+    except ConfigError as error:
+        _print_check(error, as_json=arguments.json)
+        sys.exit(EXIT_CONFIG)
+    if arguments.check:
+        _print_check(None, as_json=arguments.json)
+        sys.exit(0)
+
+    async def main(lifecycle: Lifecycle) -> None:
+        await serve(config, lifecycle)
+
+    sys.exit(run_service("engine", main))
+
+
+def _print_check(error: ConfigError | None, *, as_json: bool) -> None:
+    if as_json:
+        problems = [] if error is None else [msgspec.structs.asdict(problem) for problem in error.problems]
+        sys.stdout.write(msgspec.json.encode({"ok": error is None, "problems": problems}).decode() + "\n")
+    elif error is None:
+        sys.stdout.write("the configuration is good\n")
+    else:
+        sys.stderr.write(f"{error}\n")
+
+
+if __name__ == "__main__":
+    run()

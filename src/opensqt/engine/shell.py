@@ -1,0 +1,181 @@
+"""The engine around its core: events in from wherever, commands out to the connector, records to the disk, news to
+readers.
+
+One loop, one thread: `take` hands a turn to the core and carries out what it answers before anything else runs. Timers
+drive what the core does by time, sample the equity, and watch the disk.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import final
+
+import structlog
+
+from opensqt.domain.clock import Clock
+from opensqt.engine.commands import (
+    BotRecord,
+    Cancel,
+    Command,
+    EquityRecord,
+    JournalRecord,
+    Place,
+    Query,
+    Reattach,
+    SendCommand,
+    SetLeverage,
+    StoreRecord,
+)
+from opensqt.engine.core import EngineCore
+from opensqt.engine.events import Event, Saved, StoreHealth, Timer
+from opensqt.engine.exchange_client import ExchangeClient
+from opensqt.engine.publisher import Publisher
+from opensqt.engine.store.store import Store
+from opensqt.runtime.sqlite import StoreError
+
+TIMER_S = 0.2
+EQUITY_S = 30.0
+
+_SENT = (Place, Cancel, Query, SetLeverage)
+
+_log = structlog.get_logger(__name__)
+
+
+@final
+class EngineShell:
+    """Binds the core to the world.
+
+    Args:
+        core: the decisions.
+        store: the disk.
+        publisher: the readers.
+        clock: steady time.
+    """
+
+    def __init__(self, core: EngineCore, store: Store, publisher: Publisher, clock: Clock) -> None:
+        self.core = core
+        self.store = store
+        self.publisher = publisher
+        self.clock = clock
+        self.client: ExchangeClient | None = None
+        self.on_attached: Callable[[bool], None] = lambda _attached: None
+        self._was_attached = False
+        self._store_was_healthy = True
+        self._saving: set[asyncio.Task[None]] = set()
+        self._receive_ns = 0
+        self._turn_waiters: list[asyncio.Future[None]] = []
+
+    def take(self, events: list[Event]) -> None:
+        """Hand one turn to the core and carry out what it answers."""
+        newest = events[-1]
+        self._receive_ns = getattr(newest, "receive_ns", 0)
+        self._carry_out(self.core.handle_batch(events, self.clock.now_ns()))
+        self.publisher.after_turn()
+        if self.core.attached is not self._was_attached:
+            self._was_attached = self.core.attached
+            self.on_attached(self._was_attached)
+        if self._turn_waiters:
+            for waiter in self._turn_waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+            self._turn_waiters.clear()
+
+    async def wait_until(self, holds: Callable[[], bool], timeout_s: float) -> bool:
+        """Wait until something holds after a turn; False when it still does not after the time."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not holds():
+                    waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                    self._turn_waiters.append(waiter)
+                    await waiter
+        except TimeoutError:
+            return False
+        return True
+
+    async def run_timer(self) -> None:
+        """Let time pass for the core, and watch the disk."""
+        while True:
+            await asyncio.sleep(TIMER_S)
+            events: list[Event] = [Timer()]
+            healthy, detail = self.store.health
+            if healthy is not self._store_was_healthy:
+                self._store_was_healthy = healthy
+                events.append(StoreHealth(healthy, detail))
+            self.take(events)
+
+    async def run_equity(self) -> None:
+        """Sample every bot's profit."""
+        while True:
+            await asyncio.sleep(EQUITY_S)
+            self.sample_equity()
+
+    def sample_equity(self) -> None:
+        """Store every bot's profit as it is now."""
+        records: list[StoreRecord] = []
+        now_ns = self.clock.now_ns()
+        for bot in self.core.bots.values():
+            pnl, instrument, account = bot.pnl(), bot.instrument, bot.account
+            if pnl is None or instrument is None or account is None or bot.account_book is None:
+                continue
+            records.append(
+                EquityRecord(
+                    bot_id=bot.id,
+                    time_ns=now_ns,
+                    equity=account.margin_balance,
+                    mark_price=bot.market.mark_price(instrument),
+                    position_lots=bot.position.lots,
+                    entry_price=bot.position.entry_price,
+                    grid_profit=pnl.grid_profit,
+                    inventory=pnl.inventory,
+                    fees=pnl.fees,
+                    funding=pnl.funding,
+                    transfers=pnl.transfers,
+                    unexplained=bot.account_book.unexplained,
+                )
+            )
+        if records:
+            self.store.write(records)
+
+    def _carry_out(self, commands: list[Command]) -> None:
+        if not commands:
+            return
+        sends: list[SendCommand] = []
+        records: list[StoreRecord] = []
+        reattach: Reattach | None = None
+        for command in commands:
+            if isinstance(command, _SENT):
+                sends.append(command)
+            elif isinstance(command, Reattach):
+                reattach = command
+            else:
+                records.append(command)
+        if sends and self.client is not None:
+            self.client.send(sends, self._receive_ns)
+        if records:
+            self._save(records)
+        if reattach is not None and self.client is not None:
+            _log.warning("reattaching", reason=reattach.reason)
+            self.client.reset(reattach.reason)
+
+    def _save(self, records: list[StoreRecord]) -> None:
+        self.store.write(records)
+        for record in records:
+            if isinstance(record, JournalRecord):
+                _log_journal(record)
+            elif isinstance(record, BotRecord) and not self.core.bots[record.bot_id].lattice_saved:
+                task = asyncio.get_running_loop().create_task(self._confirm_saved(record.bot_id))
+                self._saving.add(task)
+                task.add_done_callback(self._saving.discard)
+
+    async def _confirm_saved(self, bot_id: str) -> None:
+        """Tell the core once the bot's lattice is on disk; its first order waits for that."""
+        try:
+            await self.store.flush()
+        except StoreError as error:
+            _log.error("state_not_saved", bot=bot_id, error=str(error))
+            return
+        self.take([Saved(bot_id)])
+
+
+def _log_journal(record: JournalRecord) -> None:
+    level = {"alarm": _log.error, "warning": _log.warning}.get(record.level, _log.info)
+    level("journal", bot=record.bot_id, code=record.code, message=record.message)
