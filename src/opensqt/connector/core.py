@@ -154,6 +154,9 @@ class ConnectorCore:
             feed = self.feeds.get(instrument.symbol)
             if feed is not None:
                 feed.set_revision(instrument.revision)
+            mark = self.mirror.marks.get(instrument.symbol)
+            if mark is not None:
+                self.mirror.on_mark(mark)
             self.trade.publish(instrument.symbol, lambda: frames.instrument_frame(instrument))
 
     # ---- the sink: account

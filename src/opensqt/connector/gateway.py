@@ -88,7 +88,7 @@ class OrderGateway:
             pending=pending,
             now_ns=now_ns,
         )
-        self._take(Lane.CANCEL if request.reduce_only else Lane.NEW, now_ns)
+        self._take(Lane.AMEND if request.reduce_only else Lane.NEW, now_ns)
         self._veto.sent(now_ns)
         command = Place(self._token(), request)
         self._placing[request.client_order_id] = command

@@ -105,11 +105,16 @@ class LeaseBook:
                 del self._held[engine_id]
 
     def due(self, now_ns: int) -> list[Lease]:
-        """Return leases whose engine has been gone for longer than its grace; each is returned once."""
-        due = [h for h in self._held.values() if h.session is None and now_ns - h.vanished_ns >= h.lease.grace_ns]
-        for held in due:
-            del self._held[held.lease.engine_id]
-        return [held.lease for held in due if held.lease.on_vanish is not VanishPolicy.KEEP]
+        """Return leases whose engine has been gone for longer than its grace; again and again, until `drop`."""
+        return [
+            held.lease
+            for held in self._held.values()
+            if held.session is None and now_ns - held.vanished_ns >= held.lease.grace_ns
+        ]
+
+    def drop(self, engine_id: str) -> None:
+        """Forget a lease: its engine is gone and everything that its policy wanted is done."""
+        self._held.pop(engine_id, None)
 
     def _take_bots(self, lease: Lease) -> list[int]:
         # Another engine that holds one of these bots with an older epoch loses them; with the same epoch we would not

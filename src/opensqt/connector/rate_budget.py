@@ -19,7 +19,7 @@ from opensqt.domain.errors import ErrorReason, LimitError
 
 @unique
 class Lane(IntEnum):
-    """What a request is, most urgent first; the number is how many parts of the spare room it leaves to others."""
+    """What a request is, most urgent first. Orders that only reduce a position travel with the amendments."""
 
     CANCEL = 0
     AMEND = 1

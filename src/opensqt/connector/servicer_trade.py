@@ -126,6 +126,8 @@ class _Stream:
         watch = self._spawn(self._watch_heartbeat())
         try:
             async for request in self._requests:
+                if self._session.is_ended:
+                    return
                 self._handle(request)
             # A broken connection looks like the end of the requests, too; its cancellation comes right behind.
             await asyncio.sleep(GOODBYE_PAUSE_S)

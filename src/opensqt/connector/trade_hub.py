@@ -20,6 +20,7 @@ from opensqt.connector.symbols import canonical
 from opensqt.connector.trade_session import TradeSession
 from opensqt.domain import convert_trade as convert
 from opensqt.domain.client_id import bot_prefix
+from opensqt.domain.clock import NS_PER_S
 from opensqt.domain.errors import ErrorReason, OpensqtError, StateError, invalid_field
 from opensqt.domain.fill import CashFlow, Fill
 from opensqt.domain.market import FeedHealth
@@ -27,6 +28,7 @@ from opensqt.proto import trade_pb2
 
 MAX_SNAPSHOT_FILLS = 2_000
 MAX_SNAPSHOT_FLOWS = 1_000
+RETRY_PAUSE_NS = NS_PER_S
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -60,6 +62,7 @@ class TradeHub:
         self._session_epoch = session_epoch
         self._feed_health = feed_health
         self._sessions: dict[int, TradeSession] = {}
+        self._clearing: dict[str, _Clearing] = {}
         self._next_number = 1
 
     def __len__(self) -> int:
@@ -77,7 +80,9 @@ class TradeHub:
         Raises:
             StateError: FENCED.
         """
-        for number in self._leases.attach(lease, session.number):
+        replaced_numbers = self._leases.attach(lease, session.number)
+        self._sessions[session.number] = session
+        for number in replaced_numbers:
             replaced = self._sessions.pop(number, None)
             if replaced is not None:
                 replaced.end(
@@ -101,7 +106,6 @@ class TradeHub:
         """Go live: push the snapshot; `fills` and `flows` are the venue's history since the asked time."""
         symbols = frozenset(lease.symbols)
         snapshot = self._snapshot(symbols, since_time_ns, fills, flows, truncated, venue_time_ns)
-        self._sessions[session.number] = session
         session.begin(symbols, frames.item_frame(trade_pb2.TradeItem(snapshot=snapshot)))
 
     def close(self, session: TradeSession, now_ns: int, *, orderly: bool) -> None:
@@ -119,14 +123,33 @@ class TradeHub:
             session.end(error)
 
     def vanished(self, now_ns: int) -> list[VenueCommand]:
-        """Return the cancels for engines that have been gone for longer than their grace time."""
+        """Return the cancels for engines that have been gone for longer than their grace time.
+
+        Called again and again: what was not cancelled is tried anew, until nothing of the engine is left.
+        """
         commands: list[VenueCommand] = []
         for lease in self._leases.due(now_ns):
-            for symbol in lease.symbols:
-                orders = [*self._mirror.open_orders(symbol), *self._gateway.pending_orders(symbol)]
-                ids = [order.client_order_id for order in orders_to_cancel(lease, orders)]
-                if ids:
-                    commands += self._gateway.cancel_many(symbol, ids, lambda _report: None, now_ns)
+            clearing = self._clearing.setdefault(lease.engine_id, _Clearing())
+            if clearing.waiting or now_ns < clearing.again_ns:
+                continue
+            sent = self._clear(lease, clearing, now_ns)
+            if not clearing.found:
+                self._leases.drop(lease.engine_id)
+                del self._clearing[lease.engine_id]
+            commands += sent
+        return commands
+
+    def _clear(self, lease: Lease, clearing: "_Clearing", now_ns: int) -> list[VenueCommand]:
+        commands: list[VenueCommand] = []
+        clearing.found = 0
+        clearing.again_ns = now_ns + RETRY_PAUSE_NS
+        for symbol in lease.symbols:
+            orders = [*self._mirror.open_orders(symbol), *self._gateway.pending_orders(symbol)]
+            ids = list(dict.fromkeys(order.client_order_id for order in orders_to_cancel(lease, orders)))
+            if ids:
+                clearing.found += len(ids)
+                clearing.waiting += 1
+                commands += self._gateway.cancel_many(symbol, ids, clearing.one_done, now_ns)
         return commands
 
     def publish(self, symbol: str, frame: Callable[[], bytes]) -> None:
@@ -240,6 +263,20 @@ class TradeHub:
             ),
             fills_truncated=truncated or len(found) > MAX_SNAPSHOT_FILLS,
         )
+
+
+@final
+class _Clearing:
+    """A vanished engine's orders being cancelled: how many answers are awaited, and when to look again."""
+
+    def __init__(self) -> None:
+        self.found = 0
+        self.waiting = 0
+        self.again_ns = 0
+
+    def one_done(self, _report: OutcomeReport) -> None:
+        """Take the outcome of one symbol's cancels; whether anything is left is seen in the mirror."""
+        self.waiting -= 1
 
 
 def _replier(session: TradeSession, command: trade_pb2.Command) -> Reply:

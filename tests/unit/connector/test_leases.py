@@ -47,13 +47,15 @@ def test_newer_run_under_another_name_takes_the_bot() -> None:
     assert book.attach(lease("e2", ab=4), 2) == [1]
 
 
-def test_grace_runs_from_the_end_of_the_stream_and_ends_once() -> None:
+def test_grace_runs_from_the_end_of_the_stream() -> None:
     book = LeaseBook()
     book.attach(lease(), 1)
     assert book.due(10**9) == []
     book.detach(1, 1_000)
     assert book.due(1_099) == []
     assert [found.engine_id for found in book.due(1_100)] == ["e1"]
+    assert [found.engine_id for found in book.due(1_200)] == ["e1"], "until it is done"
+    book.drop("e1")
     assert book.due(10**9) == []
 
 

@@ -63,6 +63,7 @@ class PaperAdapter:
         self._candles: dict[Channel, int] = {}
         self._due_candles: set[str] = set()
         self._candles_sent_ns = 0
+        self._sent_ns: dict[int, int] = {}
         self._waiting: dict[int, asyncio.Future[CommandDone]] = {}
         self._next_leverage_id = -1
         self.capabilities = Capabilities(
@@ -149,6 +150,8 @@ class PaperAdapter:
         """Send commands to the venue; they are executed in the driver's next turn."""
         assert self._driver is not None, "orders need start"
         if commands:
+            sent_ns = self._clock.now_ns()
+            self._sent_ns.update((command.token, sent_ns) for command in commands)
             self._driver.do(lambda venue, now_ns: self._execute(venue, commands, now_ns))
 
     async def set_leverage(self, symbol: str, leverage: int) -> Position:
@@ -239,15 +242,14 @@ class PaperAdapter:
                 sink.on_outcome(self._report(event))
 
     def _report(self, done: CommandDone) -> OutcomeReport:
-        now_ns = self._clock.now_ns()
         return OutcomeReport(
             token=done.command_id,
             outcome=_OUTCOMES[done.outcome.name],
             reason=done.reason,
             message=done.message,
             order=done.order,
-            sent_ns=now_ns,
-            acknowledged_ns=now_ns,
+            sent_ns=self._sent_ns.pop(done.command_id, 0),
+            acknowledged_ns=self._clock.now_ns(),
         )
 
     def _on_turn(self, traded: set[str]) -> None:

@@ -115,6 +115,8 @@ class PaperDriver:
             self._fail(error)
         except CaptureError as error:
             self._fail(UnavailableError(ErrorReason.VENUE_UNAVAILABLE, f"the capture broke: {error}"))
+        except Exception as error:  # noqa: BLE001  a bug must end the service, not only this callback of the loop
+            self._fail(error)
         else:
             self._plan()
 
@@ -219,8 +221,8 @@ class PaperDriver:
             self._timer.cancel()
         self._timer = self._loop.call_later(delay_s, self._turn)
 
-    def _fail(self, error: OpensqtError) -> None:
+    def _fail(self, error: Exception) -> None:
         self._is_over = True
-        self._sink.on_session(SessionStatus(market_stream_up=False, private_stream_up=False, reason=error.message))
+        self._sink.on_session(SessionStatus(market_stream_up=False, private_stream_up=False, reason=str(error)))
         if not self.failure.done():
             self.failure.set_exception(error)

@@ -1,0 +1,202 @@
+"""The connector's core without I/O: vanished engines, unknown outcomes, health, snapshots under attach."""
+
+from decimal import Decimal
+
+from models.connector_parts import BTC, GENEROUS, MARK, SYMBOL, order, request
+
+from opensqt.connector.adapter import Capabilities, SessionStatus
+from opensqt.connector.commands import Cancel, Outcome, OutcomeReport
+from opensqt.connector.core import ConnectorCore
+from opensqt.connector.leases import Lease, VanishPolicy
+from opensqt.connector.rate_budget import RateBudget
+from opensqt.connector.trade_session import TradeSession
+from opensqt.connector.veto import VetoConfig
+from opensqt.domain.clock import NS_PER_MS, NS_PER_S, ManualClock
+from opensqt.domain.errors import ErrorReason
+from opensqt.domain.fill import Fill
+from opensqt.domain.market import BookValidity
+from opensqt.domain.order import Side
+from opensqt.domain.order_state import OrderState
+from opensqt.proto import trade_pb2, types_pb2
+
+UP = SessionStatus(market_stream_up=True, private_stream_up=True)
+
+
+class Rig:
+    def __init__(self) -> None:
+        self.clock = ManualClock(10**18)
+        self.core = ConnectorCore(
+            Capabilities(exchange="test", mode="paper"),
+            self.clock,
+            session_epoch=7,
+            veto=VetoConfig(),
+            budget=RateBudget([GENEROUS]),
+            subscribe=lambda _channel: None,
+            unsubscribe=lambda _channel: None,
+        )
+        self.core.on_instrument(BTC)
+        self.core.book(SYMBOL)
+        self.core.on_mark(MARK)
+        self.core.on_session(UP)
+
+    def attach(
+        self, engine_id: str = "e1", epoch: int = 1, policy: VanishPolicy = VanishPolicy.CANCEL,
+        fills: tuple[Fill, ...] = (),
+    ) -> TradeSession:  # fmt: skip
+        lease = Lease(
+            engine_id=engine_id,
+            epoch=epoch,
+            symbols=(SYMBOL,),
+            bots={"ab": epoch},
+            on_vanish=policy,
+            grace_ns=100 * NS_PER_MS,
+        )
+        session = self.core.trade.open(lambda: None)
+        self.core.trade.claim(session, lease)
+        self.core.trade.attach(session, lease, 0, fills, (), truncated=False, venue_time_ns=1)
+        return session
+
+    def items(self, session: TradeSession) -> list[trade_pb2.TradeItem]:
+        return list(trade_pb2.TradeEvent.FromString(session.take(1)).items)
+
+
+def fill(trade_id: str, venue_time_ns: int) -> Fill:
+    return Fill(
+        symbol=SYMBOL,
+        trade_id=trade_id,
+        client_order_id="a1",
+        exchange_order_id="1",
+        side=Side.BUY,
+        price_ticks=600_000,
+        lots=1,
+        fee=Decimal(0),
+        fee_asset="USDT",
+        is_maker=True,
+        venue_time_ns=venue_time_ns,
+    )
+
+
+def test_fills_pushed_while_the_history_was_read_are_in_the_snapshot_once() -> None:
+    rig = Rig()
+    rig.core.on_fill(fill("2", 20))
+    rig.core.on_fill(fill("3", 30))
+    session = rig.attach(fills=(fill("1", 10), fill("2", 20)))
+    rig.core.on_fill(fill("4", 40))
+    snapshot, *after = rig.items(session)
+    assert [f.trade_id for f in snapshot.snapshot.fills] == ["1", "2", "3"]
+    assert [item.fill.trade_id for item in after] == ["4"]
+
+
+def test_orders_on_their_way_are_in_the_snapshot_as_pending() -> None:
+    rig = Rig()
+    rig.core.gateway.place(request("a1"), lambda _report: None, 0)
+    rig.core.on_order(order("a2"))
+    (item,) = rig.items(rig.attach())
+    states = {o.client_order_id: o.state for o in item.snapshot.open_orders}
+    assert states == {"a1": types_pb2.ORDER_STATE_PENDING_NEW, "a2": types_pb2.ORDER_STATE_LIVE}
+
+
+def test_vanished_engines_orders_are_cancelled_until_none_is_left() -> None:
+    rig = Rig()
+    rig.core.on_order(order("oqabZZZ1"))
+    rig.core.on_order(order("manual"))
+    session = rig.attach()
+    rig.core.trade.close(session, rig.clock.monotonic_ns(), orderly=False)
+    assert rig.core.trade.vanished(rig.clock.monotonic_ns()) == []
+    rig.clock.advance(100 * NS_PER_MS)
+    (command,) = rig.core.trade.vanished(rig.clock.monotonic_ns())
+    assert isinstance(command, Cancel)
+    assert command.client_order_id == "oqabZZZ1"
+    rig.clock.advance(2 * NS_PER_S)
+    assert rig.core.trade.vanished(rig.clock.monotonic_ns()) == [], "its answer is awaited"
+    lost = OutcomeReport(token=command.token, outcome=Outcome.REJECTED, reason=ErrorReason.RATE_LIMITED)
+    rig.core.on_outcome(lost)
+    (again,) = rig.core.trade.vanished(rig.clock.monotonic_ns())
+    rig.core.on_order(order("oqabZZZ1", OrderState.CANCELED, updated_time_ns=9))
+    rig.core.on_outcome(OutcomeReport(token=again.token, outcome=Outcome.CONFIRMED))
+    rig.clock.advance(2 * NS_PER_S)
+    assert rig.core.trade.vanished(rig.clock.monotonic_ns()) == []
+    assert rig.core.leases.leases() == [], "done is done"
+
+
+def test_engine_that_returns_while_its_orders_are_being_cancelled_is_left_alone() -> None:
+    rig = Rig()
+    rig.core.on_order(order("oqabZZZ1"))
+    rig.core.trade.close(rig.attach(), 0, orderly=False)
+    rig.clock.advance(NS_PER_S)
+    assert len(rig.core.trade.vanished(rig.clock.monotonic_ns())) == 1
+    rig.attach()
+    rig.clock.advance(5 * NS_PER_S)
+    assert rig.core.trade.vanished(rig.clock.monotonic_ns()) == []
+
+
+def test_attach_of_a_newer_run_ends_a_stream_that_has_no_snapshot_yet() -> None:
+    rig = Rig()
+    lease = Lease(engine_id="e1", epoch=1, symbols=(SYMBOL,), bots={"ab": 1}, on_vanish=VanishPolicy.KEEP, grace_ns=0)
+    early = rig.core.trade.open(lambda: None)
+    rig.core.trade.claim(early, lease)
+    rig.attach(epoch=2)
+    assert early.is_ended
+
+
+def test_broken_session_tells_engines_and_makes_what_is_on_its_way_unknown() -> None:
+    rig = Rig()
+    session = rig.attach()
+    rig.items(session)
+    reports: list[OutcomeReport] = []
+    rig.core.gateway.place(request("a1"), reports.append, 0)
+    down = SessionStatus(market_stream_up=True, private_stream_up=False, reason="reset by peer")
+    rig.core.on_session(down)
+    assert reports[0].outcome is Outcome.UNKNOWN
+    (item,) = rig.items(session)
+    assert (item.feed.symbol, item.feed.private_stream_up, item.feed.reason) == ("", False, "reset by peer")
+    assert not rig.core.is_serving
+
+
+def test_order_the_venue_denies_is_told_as_rejected_for_want_of_evidence() -> None:
+    rig = Rig()
+    session = rig.attach()
+    rig.items(session)
+    rig.core.gateway.place(request("a1"), lambda _report: None, rig.clock.monotonic_ns())
+    rig.clock.advance(6 * NS_PER_S)
+    rig.core.tick(5_000)
+    for _ in range(2):
+        rig.clock.advance(11 * NS_PER_S)
+        (asked,) = rig.core.gateway.unsettled.due(rig.clock.monotonic_ns())
+        rig.core.deny(asked)
+    orders = [item.order for item in rig.items(session) if item.HasField("order")]
+    assert [(o.client_order_id, o.state) for o in orders] == [("a1", types_pb2.ORDER_STATE_REJECTED)]
+
+
+def test_serving_needs_sessions_and_one_valid_book() -> None:
+    rig = Rig()
+    assert not rig.core.is_serving
+    feed = rig.core.feeds[SYMBOL]
+    feed.book.set_level(True, 10, 1)
+    feed.book.set_level(False, 11, 1)
+    feed.updated(1, 1, 1, 1)
+    feed.set_validity(BookValidity.VALID)
+    assert rig.core.is_serving
+    rig.clock.advance(6 * NS_PER_S)
+    rig.core.tick(5_000)
+    assert not rig.core.is_serving
+
+
+def test_new_revision_reaches_engines_and_refuses_commands_of_the_old_one() -> None:
+    import msgspec
+
+    rig = Rig()
+    session = rig.attach()
+    rig.items(session)
+    rig.core.on_instrument(msgspec.structs.replace(BTC, revision=2, tick_size=Decimal("0.5")))
+    (item,) = rig.items(session)
+    assert item.instrument.revision == 2
+    place = trade_pb2.PlaceCommand(
+        symbol=SYMBOL, instrument_revision=1, side=types_pb2.ORDER_SIDE_BUY, type=types_pb2.ORDER_TYPE_LIMIT,
+        time_in_force=types_pb2.TIME_IN_FORCE_GTX, price_ticks=100_000, lots=10, client_order_id="a1",
+    )  # fmt: skip
+    batch = trade_pb2.CommandBatch(commands=[trade_pb2.Command(command_id=1, place=place)])
+    commands, queries = rig.core.trade.handle(session, batch, 0)
+    assert (commands, queries) == ([], [])
+    (refusal,) = rig.items(session)
+    assert "revision 1" in refusal.result.message
