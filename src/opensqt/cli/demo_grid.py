@@ -16,7 +16,7 @@ from opensqt.matching.sources.synthetic import synthetic_symbol
 
 STEP_OF_PRICE = Decimal("0.00045")
 ORDER_QUANTITY = Decimal(130)
-WINDOW = 12
+WINDOW = 15
 
 
 @final

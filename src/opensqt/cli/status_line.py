@@ -24,12 +24,18 @@ def status_text(bots: list[engine_pb2.BotState], health: Mapping[str, bool], sec
         pnl = bot.pnl
         orders = sum(not order.foreign for order in bot.orders)
         parts.append(
-            f"{bot.symbol} {state_name(bot)}  price {bot.last_price.value or '-'}  orders {orders}  fills {pnl.fills}"
+            f"{bot.symbol} {_state(bot)}  price {bot.last_price.value or '-'}  orders {orders}  fills {pnl.fills}"
             f"  pnl {_short(pnl.equity_change.value)} = grid {_short(pnl.grid_profit.value)}"
             f" + inventory {_short(pnl.inventory_pnl.value)} + fees {_short(pnl.fees.value)}"
             f" + funding {_short(pnl.funding.value)} {pnl.asset}"
         )
     return "  ".join(parts)
+
+
+def _state(bot: engine_pb2.BotState) -> str:
+    """Return the state, and why, when it is not the normal one."""
+    codes = ", ".join(reason.code for reason in bot.reasons)
+    return f"{state_name(bot)} ({codes})" if codes else state_name(bot)
 
 
 def _short(amount: str) -> str:

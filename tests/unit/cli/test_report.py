@@ -18,6 +18,7 @@ def dec(text: str) -> decimal_pb2.Decimal:
 def bot(**amounts: str) -> engine_pb2.BotState:
     state = engine_pb2.BotState(bot_id="demo", symbol="BTC/USDT:USDT", state=engine_pb2.TRADING_STATE_ACTIVE)
     state.pnl.asset = "USDT"
+    state.reasons.add(code="FEED_STALE", message="no trades for 5 s")
     state.pnl.fills = 7
     for name, text in amounts.items():
         getattr(state.pnl, name).value = text
@@ -67,7 +68,7 @@ def test_the_status_line_says_what_matters():
     text = status_text([bot(**SOUND)], {"connector": True, "engine": False}, 12.3)
     assert "not healthy: engine" in text
     assert "fills 7" in text
-    assert "active" in text
+    assert "active (FEED_STALE)" in text
     assert "pnl 6.3500" in text
 
 
