@@ -6,7 +6,7 @@ from typing import final
 
 import msgspec
 
-from opensqt.domain.order import Order
+from opensqt.domain.order import Order, Side
 
 
 class StoredOrder(msgspec.Struct):
@@ -28,6 +28,8 @@ class OrderStore:
         self._ended: OrderedDict[int, StoredOrder] = OrderedDict()
         self._by_client_id: dict[tuple[str, str], int] = {}
         self._groups: dict[tuple[str, str], dict[int, None]] = {}
+        # Tick-lots of opening orders per group and side, kept up to date: margin checks ask for them all the time.
+        self._opening: dict[tuple[str, str, Side], int] = {}
         self.changed: dict[int, None] = {}
         self.forgotten: list[int] = []
 
@@ -37,8 +39,12 @@ class OrderStore:
             self.changed[number] = None
         self._by_client_id[stored.account, stored.order.client_order_id] = number
         group = self._groups.setdefault((stored.account, stored.order.symbol), {})
+        before = self._working.get(number)
+        if before is not None:
+            self._count_opening(before, -1)
         if not stored.order.state.is_terminal:
             self._working[number] = stored
+            self._count_opening(stored, 1)
             group[number] = None
             return
         self._working.pop(number, None)
@@ -64,6 +70,10 @@ class OrderStore:
         """Return how many orders of an account work in a symbol."""
         return len(self._groups.get((account, symbol), ()))
 
+    def opening_ticks_lots(self, account: str, symbol: str, side: Side) -> int:
+        """Return the sum of price_ticks * remaining lots over working orders that are not reduce-only."""
+        return self._opening.get((account, symbol, side), 0)
+
     def ended(self) -> Iterator[StoredOrder]:
         """Yield ended orders, newest first."""
         return (self._ended[number] for number in reversed(self._ended))
@@ -75,8 +85,23 @@ class OrderStore:
 
     def clear(self) -> None:
         """Forget everything."""
-        for held in (self._working, self._ended, self._by_client_id, self._groups, self.changed, self.forgotten):
+        for held in (
+            self._working,
+            self._ended,
+            self._by_client_id,
+            self._groups,
+            self._opening,
+            self.changed,
+            self.forgotten,
+        ):
             held.clear()
+
+    def _count_opening(self, stored: StoredOrder, sign: int) -> None:
+        order = stored.order
+        if order.reduce_only:
+            return
+        key = stored.account, order.symbol, order.side
+        self._opening[key] = self._opening.get(key, 0) + sign * order.price_ticks * order.remaining_lots
 
     def _forget_oldest(self) -> None:
         number, stored = self._ended.popitem(last=False)

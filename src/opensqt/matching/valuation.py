@@ -47,15 +47,8 @@ def symbol_initial_margin(
 ) -> Decimal:
     """Return what one symbol ties up; the extras are tick-lots of opening orders that do not work yet."""
     symbol = market.instrument.symbol
-    buys, sells = extra_buys, extra_sells
-    for _, stored in records.orders.working(account.name, symbol):
-        order = stored.order
-        if order.reduce_only:
-            continue
-        if order.side is Side.BUY:
-            buys += order.price_ticks * order.remaining_lots
-        else:
-            sells += order.price_ticks * order.remaining_lots
+    buys = extra_buys + records.orders.opening_ticks_lots(account.name, symbol, Side.BUY)
+    sells = extra_sells + records.orders.opening_ticks_lots(account.name, symbol, Side.SELL)
     lots = account.lots(symbol)
     if not (lots or buys or sells):
         return ZERO

@@ -159,6 +159,16 @@ def test_money_adds_up_exactly(script: list[tuple[Any, ...]]) -> None:
     assert abs(Fraction(booked) - exact) <= unit * (reductions + 1) * 2
 
 
+def _value(ticks_lots: int) -> Decimal:
+    return BTC.money(ticks_lots * BTC.units_per_tick_lot)
+
+
+def _position_value(player: Player) -> Decimal:
+    mark = player.bench.venue.view.mark(BTC.symbol)
+    assert mark is not None
+    return BTC.lots_to_quantity(player.bench.position()) * mark.mark_price
+
+
 @settings(max_examples=120, deadline=None)
 @given(actions)
 def test_orders_keep_their_promises(script: list[tuple[Any, ...]]) -> None:
@@ -173,6 +183,14 @@ def test_orders_keep_their_promises(script: list[tuple[Any, ...]]) -> None:
         for side in Side:
             reducing = sum(o.remaining_lots for o in orders if o.reduce_only and o.side is side)
             assert reducing <= max(0, -position * side.sign)
+        worst = [
+            sum(o.price_ticks * o.remaining_lots for o in orders if o.side is side and not o.reduce_only)
+            for side in Side
+        ]
+        expected = max(abs(_position_value(player) + _value(worst[0])), abs(_position_value(player) - _value(worst[1])))
+        balances = view.balances(ACCOUNT)
+        free = balances.margin_balance - expected / 50
+        assert abs(balances.available_balance - max(Decimal(0), free)) < Decimal("0.0000001")
         bids = [order.price_ticks for order in orders if order.side is Side.BUY]
         asks = [order.price_ticks for order in orders if order.side is Side.SELL]
         assert not bids or not asks or max(bids) < min(asks)
