@@ -16,6 +16,7 @@ from opensqt.connector.venues.binance.user_events import (
     MultiAssetsEvent,
     OrderEvent,
     PositionSide,
+    PositionUpdate,
     TradeLiteEvent,
     UserEvent,
 )
@@ -300,8 +301,7 @@ def describe(event: UserEvent, context: UserContext) -> tuple[object, ...]:
     if isinstance(event, AccountEvent):
         wallets = [(w.asset, *map(_plain, (w.wallet_balance, w.cross_wallet_balance, w.change))) for w in event.wallets]
         positions = [
-            (p.symbol, p.side, _sizes(p.symbol, 0, p.lots, context)[1])
-            + (_plain(p.entry_price), _plain(p.unrealized_pnl), p.margin_type)
+            (p.symbol, p.side, _lots(p, context), _plain(p.entry_price), _plain(p.unrealized_pnl), p.margin_type)
             for p in event.positions
         ]
         return (event.reason, *wallets, *positions)
@@ -330,6 +330,10 @@ def _sizes(symbol: str, ticks: int, lots: int, context: UserContext) -> tuple[st
     assert listing is not None
     instrument = listing.instrument
     return _plain(instrument.tick_size * ticks), _plain(instrument.lot_size * lots)
+
+
+def _lots(position: PositionUpdate, context: UserContext) -> str:
+    return _sizes(position.symbol, 0, position.lots, context)[1]
 
 
 def _order(order: Order, context: UserContext) -> tuple[str, ...]:

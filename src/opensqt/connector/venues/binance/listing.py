@@ -14,7 +14,7 @@ import msgspec
 from opensqt._core.fixed import FixedError, Increment
 from opensqt.connector.venues.binance.payload import PayloadError
 from opensqt.domain.instrument import Instrument
-from opensqt.domain.money import EXACT, divmod_exact, plain
+from opensqt.domain.money import EXACT, divmod_exact
 
 REMEMBERED_REVISIONS = 4
 
@@ -26,8 +26,8 @@ class Units:
     __slots__ = ("_tick_lot", "lot", "price", "revision")
 
     def __init__(self, instrument: Instrument) -> None:
-        self.price = Increment(plain(instrument.tick_size))
-        self.lot = Increment(plain(instrument.lot_size))
+        self.price = Increment(format(instrument.tick_size, "f"))
+        self.lot = Increment(format(instrument.lot_size, "f"))
         self.revision = instrument.revision
         self._tick_lot = EXACT.multiply(instrument.tick_size, instrument.lot_size)
 

@@ -269,7 +269,7 @@ def _check_grid(name: str, min_price: Decimal, tick_size: Decimal, lot_size: Dec
     """Refuse what cannot be counted: no step, or prices that count from a minimum off the tick grid."""
     for field, step in (("tickSize", tick_size), ("stepSize", lot_size)):
         try:
-            Increment(plain(step))
+            Increment(format(step, "f"))
         except FixedError as error:
             raise PayloadError(f"exchangeInfo {name}", str(error), field) from None
     if divmod_exact(min_price, tick_size)[1]:
