@@ -108,6 +108,10 @@ def test_loop_begins_again_with_time_going_on(tmp_path: Path) -> None:
     times = [event.time_ns for event in events]
     assert times == sorted(times)
     assert sum(isinstance(event, BookLost) for event in events) == 2
+    ids = [event.last_id for event in events if isinstance(event, BookDelta | BookSnapshot)]
+    assert ids == sorted(set(ids))
+    trades = [int(event.trade_id) for event in events if isinstance(event, TradePrint)]
+    assert trades == sorted(set(trades))
     marks = [event for event in events if isinstance(event, MarkUpdate)]
     assert marks[-1].next_funding_time_ms % (8 * 3_600_000) == 0
     validities = []
@@ -181,6 +185,9 @@ BROKEN = {
     "off tick": (_lines((*GOOD, _trade(T + 20, 4, "64000.05"))), r"line 8: "),
     "two symbols": (_lines((*GOOD, _trade(T + 20, 4, "3400.0", symbol="ETHUSDT"))), r"line 8: .*ETHUSDT"),
     "no symbol": (_lines(('{"lastUpdateId":1,"bids":[],"asks":[]}',)), r"names a symbol"),
+    "deep nesting": (_lines((*GOOD, '{"stream":"x","data":' + "[" * 100_000)), r"line 8: "),
+    "deep nesting first": (_lines(('{"stream":"x","data":{"k":' + "[" * 100_000, *GOOD)), r"line 1: "),
+    "not utf-8": (_lines(GOOD) + b'1721347200999000000 {"stream":"\x80"}\n', r"line 8: "),
     "empty": (b"", r"holds no messages"),
     "blank": (b"\n\n", r"holds no messages"),
 }

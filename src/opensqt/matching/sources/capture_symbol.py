@@ -231,7 +231,7 @@ def _check_other(path: Path, line: Line) -> None:
     """Accept frames of other streams, unread, if they are whole."""
     try:
         whole = "stream" in msgspec.json.decode(line.payload, type=dict[str, msgspec.Raw])
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         whole = False
     if not whole:
         shown = line.payload[:60].decode("utf-8", "replace")

@@ -97,7 +97,7 @@ def _decimals(text: str) -> int:
 def _parse(path: Path, number: int, payload: bytes) -> _Frame:
     try:
         return _DECODER.decode(payload)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         shown = payload[:60].decode("utf-8", "replace")
         raise CaptureError(
             f"{path}, line {number}: the message is not the JSON of a Binance stream ({error}), it begins with "

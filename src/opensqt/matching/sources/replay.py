@@ -2,7 +2,7 @@
 
 `open_replay` reads every file to its end first, so that a capture that starts to play also plays to its end. Nothing
 is kept in memory but the messages of a few seconds. A capture that begins again does so one second after its end, with
-all times shifted, and its books are lost until their snapshot comes by, as after a gap.
+all times and ids shifted, and its books are lost until their snapshot comes by, as after a gap.
 """
 
 from collections import deque
@@ -24,6 +24,8 @@ from opensqt.matching.sources.describe import describe_capture
 from opensqt.matching.sources.errors import CaptureError
 
 _BY_TIME = attrgetter("time_ns")
+_ID_BITS = 44
+"""A round adds 2**44 to the ids of updates and trades, more than any venue counts in the time of a capture."""
 
 
 class ReplaySummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,7 +135,7 @@ class ReplaySource:
         for capture in self._captures:
             yield BookLost(capture.instrument.symbol, self.summary.first_time_ns + shift_ns, "the capture begins again")
         for event in _merged(self._captures):
-            yield _shifted(event, shift_ns)
+            yield _shifted(event, shift_ns, round_ << _ID_BITS)
 
 
 def open_replay(paths: Sequence[Path], *, loop: bool = False) -> ReplaySource:
@@ -197,8 +199,18 @@ def _merged(captures: Iterable[SymbolCapture]) -> Iterator[MarketEvent]:
     return streams[0] if len(streams) == 1 else merge(*streams, key=_BY_TIME)
 
 
-def _shifted(event: MarketEvent, shift_ns: int) -> MarketEvent:
+def _shifted(event: MarketEvent, shift_ns: int, shift_ids: int) -> MarketEvent:
     time_ns = event.time_ns + shift_ns
+    if isinstance(event, TradePrint):
+        return TradePrint(
+            event.symbol, time_ns, str(int(event.trade_id) + shift_ids), event.aggressor, event.price_ticks, event.lots
+        )
+    if isinstance(event, BookDelta):
+        return BookDelta(
+            event.symbol, time_ns, event.first_id + shift_ids, event.last_id + shift_ids, event.bids, event.asks
+        )
+    if isinstance(event, BookSnapshot):
+        return BookSnapshot(event.symbol, time_ns, event.last_id + shift_ids, event.bids, event.asks)
     if isinstance(event, MarkUpdate):
         # Settlements happen at round hours of the clock, wherever the shift moved the recorded ones.
         return msgspec.structs.replace(
