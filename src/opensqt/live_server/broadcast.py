@@ -17,7 +17,7 @@ class Client:
 
     Args:
         address: where it connects from.
-        max_messages, max_bytes: what may wait.
+        max_messages, max_bytes: what may wait; a single message may be larger.
     """
 
     def __init__(self, address: str, *, max_messages: int, max_bytes: int) -> None:
@@ -33,7 +33,9 @@ class Client:
         """Queue a message; return False when the client was too slow for it and is cut now."""
         if self.cut_reason is not None:
             return False
-        if len(self._waiting) >= self._max_messages or self._waiting_bytes + len(text) > self._max_bytes:
+        # A message that finds nothing waiting is always taken: a big one must not cut those who keep up.
+        is_full = len(self._waiting) >= self._max_messages or self._waiting_bytes + len(text) > self._max_bytes
+        if self._waiting and is_full:
             self.cut(CUT_SLOW)
             return False
         self._waiting.append(text)

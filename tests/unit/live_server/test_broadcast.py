@@ -35,6 +35,13 @@ async def test_client_is_cut_by_bytes_too() -> None:
     assert not listener.offer("x")
 
 
+async def test_one_big_message_does_not_cut_a_client_that_keeps_up() -> None:
+    listener = client(max_messages=100, max_bytes=10)
+    assert listener.offer("x" * 50)
+    assert await listener.take() == "x" * 50
+    assert listener.offer("x" * 50)
+
+
 async def test_waiting_client_wakes_up() -> None:
     listener = client()
     waiting = asyncio.create_task(listener.take())
