@@ -130,11 +130,11 @@ def test_untracked_changes_do_not_pile_up() -> None:
     assert (changes.orders, changes.fills, changes.candles) == ([], [], [])
 
 
-def _play(venue: SimulatedVenue, source: SyntheticSource, until_ns: int, step: int) -> list[VenueEvent]:
+def _play(venue: SimulatedVenue, source: SyntheticSource, start_ns: int, until_ns: int, step: int) -> list[VenueEvent]:
     """A crude bot: quotes around the touch at every second it sees."""
     symbol = source.instruments()[0].symbol
     log: list[VenueEvent] = []
-    now_ns = source.start_time_ns
+    now_ns = start_ns
     while now_ns < until_ns:
         now_ns += 250_000_000
         for event in source.pop(now_ns):
@@ -167,7 +167,8 @@ def test_venue_and_market_continue_identically_after_dump_and_load() -> None:
     config = VenueConfig(latency=LatencyConfig(jitter_ns=3_000_000), wallets={ACCOUNT: Decimal(50_000)})
     source = SyntheticSource(market)
     venue = SimulatedVenue(config, source.instruments())
-    _play(venue, source, START_NS + 20_000_000_000, 0)
+    half_ns = START_NS + 20_000_000_000
+    _play(venue, source, START_NS, half_ns, 0)
     state = msgspec.json.decode(msgspec.json.encode(venue.dump_state()), type=VenueState)
     position = msgspec.json.decode(msgspec.json.encode(source.position()))
 
@@ -177,17 +178,12 @@ def test_venue_and_market_continue_identically_after_dump_and_load() -> None:
     venue_b.load_state(state)
     assert venue_b.dump_state() == state
 
-    half_ns = START_NS + 20_000_000_000
-    until_ns = START_NS + 40_000_000_000
-    first: list[VenueEvent] = []
-    second: list[VenueEvent] = []
-    # Both go on from the same moment of the market.
-    source._start_time_ns = source_b._start_time_ns
-    first = _play(venue, source, until_ns, 80)
-    second = _play(venue_b, source_b, until_ns, 80)
+    until_ns = half_ns + 20_000_000_000
+    first = _play(venue, source, half_ns, until_ns, 80)
+    second = _play(venue_b, source_b, half_ns, until_ns, 80)
     assert first == second
     assert len(first) > 50
-    assert half_ns < venue.view.clock_ns
+    assert venue.view.clock_ns == until_ns
     assert venue.dump_state() == venue_b.dump_state()
 
 
@@ -197,5 +193,5 @@ def test_same_seed_gives_the_same_log() -> None:
     for _ in range(2):
         source = SyntheticSource(market)
         venue = SimulatedVenue(VenueConfig(latency=LatencyConfig(jitter_ns=9_000_000)), source.instruments())
-        logs.append(_play(venue, source, START_NS + 10_000_000_000, 0))
+        logs.append(_play(venue, source, START_NS, START_NS + 10_000_000_000, 0))
     assert logs[0] == logs[1]
