@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Final, final
 
 from opensqt._core.book import OrderBook
+from opensqt.connector.book_view import PAIR_BYTES, BookCursor, BookView
 from opensqt.domain.market import BookValidity
 from opensqt.proto import market_data_pb2, types_pb2
 
@@ -21,12 +22,6 @@ Wake = Callable[[], None]
 
 DEFAULT_DEPTH: Final = 50
 MAX_DEPTH: Final = 1000
-_PAIR_BYTES: Final = 16
-_NO_LIMIT: Final = 1 << 62
-
-_SNAPSHOT: Final = market_data_pb2.BOOK_UPDATE_KIND_SNAPSHOT
-_DELTA: Final = market_data_pb2.BOOK_UPDATE_KIND_DELTA
-_STATUS: Final = market_data_pb2.BOOK_UPDATE_KIND_STATUS
 
 
 @final
@@ -67,7 +62,7 @@ class BookFeed:
         self._last_sequence = 0
         self._merged = 0
         self._status_changed = False
-        self._views: dict[int, _View] = {}
+        self._views: dict[int, BookView] = {}
         self._readers: set[BookReader] = set()
 
     # ---- written by the adapter
@@ -116,22 +111,22 @@ class BookFeed:
 
     # ---- read by streams
 
-    def add(self, reader: "BookReader", depth: int) -> "_Cursor":
+    def add(self, reader: "BookReader", depth: int) -> BookCursor:
         """Add a reader; it starts with a snapshot."""
-        view = self._views.setdefault(depth, _View(depth))
-        cursor = _Cursor(view)
+        view = self._views.setdefault(depth, BookView(depth))
+        cursor = BookCursor(view)
         view.cursors.add(cursor)
         self._readers.add(reader)
         return cursor
 
-    def remove(self, reader: "BookReader", cursor: "_Cursor") -> None:
+    def remove(self, reader: "BookReader", cursor: BookCursor) -> None:
         """Remove a reader and, with its last one, its view."""
         self._readers.discard(reader)
         cursor.view.cursors.discard(cursor)
         if not cursor.view.cursors:
             self._views.pop(cursor.view.depth, None)
 
-    def take(self, cursor: "_Cursor") -> bytes:
+    def take(self, cursor: BookCursor) -> bytes:
         """Return the next update for one reader as a serialised BookUpdates; empty when it has everything."""
         self._publish()
         view = cursor.view
@@ -142,8 +137,8 @@ class BookFeed:
         cursor.version = view.version
         cursor.total_merged = view.total_merged
         if behind == 1 and view.has_delta and cursor.covers(self.book):
-            return view.delta(self, merged)
-        frame, bids, asks = view.snapshot(self, merged)
+            return view.delta(self.encode, merged)
+        frame, bids, asks = view.snapshot(self.book, self.encode, merged)
         cursor.set_range(self.book, bids, asks)
         return frame
 
@@ -175,96 +170,10 @@ class BookFeed:
             publish_time_ns=self._now_ns(),
             merged_count=merged,
             instrument_revision=self.revision,
-            bid_count=len(bids) // _PAIR_BYTES,
+            bid_count=len(bids) // PAIR_BYTES,
             levels=bids + asks,
         )
         return market_data_pb2.BookUpdates(updates=(update,)).SerializeToString()
-
-
-@final
-class _View:
-    """What the readers of one depth share: the newest version with its delta and snapshot, each encoded once."""
-
-    def __init__(self, depth: int) -> None:
-        self.depth = depth
-        self.cursors: set[_Cursor] = set()
-        self.version = 0
-        self.total_merged = 0
-        # Price of the level that must be inside a reader's range for it to go on with deltas; None = side is thinner.
-        self.near_bid: int | None = None
-        self.near_ask: int | None = None
-        self._changes: tuple[bytes, bytes] | None = None
-        self._delta: bytes | None = None
-        self._snapshots: dict[int, tuple[bytes, bytes, bytes]] = {}
-
-    def advance(self, book: OrderBook, changes: tuple[bytes, bytes] | None) -> None:
-        """Take the changes since the last publication; None means that only a snapshot will do."""
-        self.version += 1
-        self._changes = changes
-        self._delta = None
-        self._snapshots.clear()
-        half = max(1, self.depth // 2)
-        bids, asks = book.pack(True, half), book.pack(False, half)
-        self.near_bid = _last_price(bids) if len(bids) == half * _PAIR_BYTES else None
-        self.near_ask = _last_price(asks) if len(asks) == half * _PAIR_BYTES else None
-
-    @property
-    def has_delta(self) -> bool:
-        """Return whether the newest version can be reached by a delta."""
-        return self._changes is not None
-
-    def delta(self, feed: BookFeed, merged: int) -> bytes:
-        """Return the newest delta: every changed level inside the range of any reader."""
-        if self._delta is None:
-            assert self._changes is not None, "asked only when there is one"
-            low = min((cursor.low_bid for cursor in self.cursors), default=-_NO_LIMIT)
-            high = max((cursor.high_ask for cursor in self.cursors), default=_NO_LIMIT)
-            bids = _cut(self._changes[0], lambda ticks: ticks >= low)
-            asks = _cut(self._changes[1], lambda ticks: ticks <= high)
-            self._delta = feed.encode(_DELTA if merged else _STATUS, bids, asks, merged)
-        return self._delta
-
-    def snapshot(self, feed: BookFeed, merged: int) -> tuple[bytes, bytes, bytes]:
-        """Return (frame, bids, asks) of the best levels now."""
-        if merged not in self._snapshots:
-            bids = feed.book.pack(True, self.depth)
-            asks = feed.book.pack(False, self.depth)
-            self._snapshots[merged] = (feed.encode(_SNAPSHOT, bids, asks, merged), bids, asks)
-        return self._snapshots[merged]
-
-
-@final
-class _Cursor:
-    """Where one reader stands in a view, and the price range in which it knows every level."""
-
-    __slots__ = ("high_ask", "low_bid", "total_merged", "version", "view", "width")
-
-    def __init__(self, view: _View) -> None:
-        self.view = view
-        self.version = -1
-        self.total_merged = view.total_merged
-        self.low_bid = -_NO_LIMIT
-        self.high_ask = _NO_LIMIT
-        self.width = 0
-
-    def set_range(self, book: OrderBook, bids: bytes, asks: bytes) -> None:
-        """Fix the range to a snapshot's; a side sent whole has no limit."""
-        depth = self.view.depth
-        self.low_bid = _last_price(bids) if book.level_count(True) > depth else -_NO_LIMIT
-        self.high_ask = _last_price(asks) if book.level_count(False) > depth else _NO_LIMIT
-        self.width = 4 * (_width(bids) + _width(asks) + 1)
-
-    def covers(self, book: OrderBook) -> bool:
-        """Return whether deltas are still enough: half of the depth lies in the range, and the market is near it."""
-        if self.low_bid != -_NO_LIMIT:
-            near, best = self.view.near_bid, book.best_bid_ticks
-            if near is None or best is None or near < self.low_bid or best - self.low_bid > self.width:
-                return False
-        if self.high_ask != _NO_LIMIT:
-            near, best = self.view.near_ask, book.best_ask_ticks
-            if near is None or best is None or near > self.high_ask or self.high_ask - best > self.width:
-                return False
-        return True
 
 
 @final
@@ -296,28 +205,3 @@ class BookReader:
         """Leave all feeds."""
         for symbol, feed in self._feeds.items():
             feed.remove(self, self._cursors[symbol])
-
-
-def _last_price(packed: bytes) -> int:
-    return int.from_bytes(packed[-_PAIR_BYTES : -_PAIR_BYTES // 2], "little", signed=True) if packed else 0
-
-
-def _width(packed: bytes) -> int:
-    if not packed:
-        return 0
-    return abs(int.from_bytes(packed[:8], "little", signed=True) - _last_price(packed))
-
-
-def _cut(packed: bytes, inside: Callable[[int], bool]) -> bytes:
-    """Return the leading levels that are inside a range; `packed` is sorted best first, so this is a bisection."""
-    prices = memoryview(packed).cast("q")
-    low, high = 0, len(packed) // _PAIR_BYTES
-    if high == 0 or inside(prices[2 * high - 2]):
-        return packed
-    while low < high:
-        middle = (low + high) // 2
-        if inside(prices[2 * middle]):
-            low = middle + 1
-        else:
-            high = middle
-    return packed[: low * _PAIR_BYTES]

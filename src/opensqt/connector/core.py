@@ -20,6 +20,7 @@ from opensqt.connector.market_types import Channel
 from opensqt.connector.mirror import AccountMirror
 from opensqt.connector.rate_budget import RateBudget
 from opensqt.connector.trade_hub import TradeHub
+from opensqt.connector.trade_snapshot import SnapshotBuilder
 from opensqt.connector.veto import Veto, VetoConfig
 from opensqt.domain.account import Account, Position
 from opensqt.domain.clock import NS_PER_MS, Clock
@@ -89,10 +90,8 @@ class ConnectorCore:
             self.mirror,
             self.gateway,
             self.leases,
-            self.feeds,
-            capabilities,
+            SnapshotBuilder(self.mirror, self.gateway, self.feeds, capabilities, self.feed_health),
             session_epoch=session_epoch,
-            feed_health=self.feed_health,
         )
         self.session = SessionStatus(market_stream_up=False, private_stream_up=False, reason="not connected yet")
         self.last_trades: dict[str, PublicTrade] = {}

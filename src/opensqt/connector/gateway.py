@@ -20,13 +20,21 @@ import msgspec
 
 from opensqt.connector.commands import Amend, Cancel, CancelAll, Outcome, OutcomeReport, Place, VenueCommand
 from opensqt.connector.mirror import AccountMirror
-from opensqt.connector.order_checks import check_amend, check_place, duplicate_error, instrument_of
+from opensqt.connector.order_checks import (
+    check_amend,
+    check_place,
+    duplicate_error,
+    ended_error,
+    instrument_of,
+    pending_order,
+)
+from opensqt.connector.outcome_group import OutcomeGroup
 from opensqt.connector.rate_budget import Lane, RateBudget
 from opensqt.connector.settle import Unsettled
 from opensqt.connector.veto import PendingExposure, Veto
 from opensqt.domain.clock import NS_PER_S
 from opensqt.domain.errors import ErrorReason, LimitError, NotFoundError, invalid_field
-from opensqt.domain.order import Order, OrderRequest, Side
+from opensqt.domain.order import Order, OrderRequest
 from opensqt.domain.order_state import OrderState
 
 Reply = Callable[[OutcomeReport], None]
@@ -92,7 +100,7 @@ class OrderGateway:
         self._veto.sent(now_ns)
         command = Place(self._token(), request)
         self._placing[request.client_order_id] = command
-        _count(pending, request, 1)
+        pending.count(request, 1)
         self._track(command, reply, now_ns)
         return command
 
@@ -186,7 +194,7 @@ class OrderGateway:
         if not client_order_ids:
             reply(OutcomeReport(token=0, outcome=Outcome.CONFIRMED))
             return []
-        group = _Group(len(client_order_ids), reply)
+        group = OutcomeGroup(len(client_order_ids), reply)
         commands: list[VenueCommand] = []
         for client_order_id in client_order_ids:
             try:
@@ -300,9 +308,9 @@ class OrderGateway:
             # It stays counted at its worst case.
             order = pending_order(request, OrderState.UNKNOWN)
             pending = self._pending[request.symbol]
-            self.unsettled.add(order, now_ns, token=command.token, on_settled=lambda: _count(pending, request, -1))
+            self.unsettled.add(order, now_ns, token=command.token, on_settled=lambda: pending.count(request, -1))
             return
-        _count(self._pending[request.symbol], request, -1)
+        self._pending[request.symbol].count(request, -1)
 
     def _late(self, report: OutcomeReport) -> Order | None:
         order = self.unsettled.order_of_token(report.token)
@@ -327,61 +335,3 @@ class OrderGateway:
 
     def _track(self, command: VenueCommand, reply: Reply, now_ns: int) -> None:
         self._in_flight[command.token] = _InFlight(command, reply, now_ns + self._timeout_ns)
-
-
-@final
-class _Group:
-    """Counts the outcomes of several commands down to one: the worst of them."""
-
-    def __init__(self, count: int, reply: Reply) -> None:
-        self._left = count
-        self._reply = reply
-        self._worst = OutcomeReport(token=0, outcome=Outcome.CONFIRMED)
-
-    def one_done(self, report: OutcomeReport) -> None:
-        is_gone = report.reason is ErrorReason.UNKNOWN_ORDER
-        if report.outcome is not Outcome.CONFIRMED and not is_gone and report.outcome > self._worst.outcome:
-            self._worst = report
-        self._left -= 1
-        if self._left == 0:
-            self._reply(self._worst)
-
-
-def pending_order(request: OrderRequest, state: OrderState) -> Order:
-    """Return what can be said of an order that the venue has not shown yet."""
-    return Order(
-        symbol=request.symbol,
-        client_order_id=request.client_order_id,
-        side=request.side,
-        type=request.type,
-        time_in_force=request.time_in_force,
-        price_ticks=request.price_ticks,
-        lots=request.lots,
-        reduce_only=request.reduce_only,
-        state=state,
-        instrument_revision=request.instrument_revision,
-    )
-
-
-def ended_error(order: Order) -> NotFoundError:
-    """Build the error for an order that is over, saying how it ended."""
-    return NotFoundError(
-        ErrorReason.UNKNOWN_ORDER,
-        f"order {order.client_order_id or order.exchange_order_id} of {order.symbol} is {order.state.value} already "
-        f"({order.filled_lots} of {order.lots} lots were filled)",
-        metadata={
-            "client_order_id": order.client_order_id,
-            "exchange_order_id": order.exchange_order_id,
-            "state": order.state.value,
-            "filled_lots": str(order.filled_lots),
-        },
-    )
-
-
-def _count(pending: PendingExposure, request: OrderRequest, sign: int) -> None:
-    pending.orders += sign
-    if not request.reduce_only:
-        if request.side is Side.BUY:
-            pending.buy_lots += sign * request.lots
-        else:
-            pending.sell_lots += sign * request.lots

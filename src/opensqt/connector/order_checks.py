@@ -4,9 +4,18 @@ import re
 from functools import lru_cache
 
 from opensqt.connector.mirror import AccountMirror
-from opensqt.domain.errors import ErrorReason, ExistsError, OpensqtError, RequestError, StateError, invalid_field
+from opensqt.domain.errors import (
+    ErrorReason,
+    ExistsError,
+    NotFoundError,
+    OpensqtError,
+    RequestError,
+    StateError,
+    invalid_field,
+)
 from opensqt.domain.instrument import Instrument, InstrumentStatus
 from opensqt.domain.order import Order, OrderRequest, OrderType, TimeInForce
+from opensqt.domain.order_state import OrderState
 
 
 def instrument_of(mirror: AccountMirror, symbol: str) -> Instrument:
@@ -92,6 +101,37 @@ def duplicate_error(existing: Order) -> OpensqtError:
             "price_ticks": str(existing.price_ticks),
             "lots": str(existing.lots),
             "filled_lots": str(existing.filled_lots),
+        },
+    )
+
+
+def pending_order(request: OrderRequest, state: OrderState) -> Order:
+    """Return what can be said of an order that the venue has not shown yet."""
+    return Order(
+        symbol=request.symbol,
+        client_order_id=request.client_order_id,
+        side=request.side,
+        type=request.type,
+        time_in_force=request.time_in_force,
+        price_ticks=request.price_ticks,
+        lots=request.lots,
+        reduce_only=request.reduce_only,
+        state=state,
+        instrument_revision=request.instrument_revision,
+    )
+
+
+def ended_error(order: Order) -> NotFoundError:
+    """Build the error for an order that is over, saying how it ended."""
+    return NotFoundError(
+        ErrorReason.UNKNOWN_ORDER,
+        f"order {order.client_order_id or order.exchange_order_id} of {order.symbol} is {order.state.value} already "
+        f"({order.filled_lots} of {order.lots} lots were filled)",
+        metadata={
+            "client_order_id": order.client_order_id,
+            "exchange_order_id": order.exchange_order_id,
+            "state": order.state.value,
+            "filled_lots": str(order.filled_lots),
         },
     )
 

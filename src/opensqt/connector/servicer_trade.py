@@ -18,11 +18,12 @@ from opensqt.connector.core import ConnectorCore
 from opensqt.connector.leases import Lease
 from opensqt.connector.symbols import canonical
 from opensqt.connector.trade_hello import lease_of
-from opensqt.connector.trade_hub import MAX_SNAPSHOT_FILLS, MAX_SNAPSHOT_FLOWS, Query
+from opensqt.connector.trade_hub import Query
 from opensqt.connector.trade_session import TradeSession
+from opensqt.connector.trade_snapshot import MAX_SNAPSHOT_FILLS, MAX_SNAPSHOT_FLOWS
 from opensqt.connector.wakeup import Wakeup
 from opensqt.domain.clock import NS_PER_S
-from opensqt.domain.errors import ErrorReason, OpensqtError, StateError, UnavailableError, invalid_field
+from opensqt.domain.errors import ErrorReason, LimitError, OpensqtError, StateError, UnavailableError, invalid_field
 from opensqt.domain.fill import CashFlow, Fill
 from opensqt.proto import trade_pb2
 
@@ -30,6 +31,7 @@ HELLO_TIMEOUT_S = 10.0
 HEARTBEAT_LIMIT_NS = 10 * NS_PER_S
 GOODBYE_PAUSE_S = 0.25
 PAGE = 1000
+MAX_QUERIES = 500
 
 Requests = AsyncIterator[trade_pb2.TradeRequest]
 
@@ -154,7 +156,15 @@ class _Stream:
             if commands:
                 self._adapter.orders.submit(commands)
             for query in queries:
-                self._spawn(self._query(query))
+                if len(self._tasks) >= MAX_QUERIES:
+                    busy = LimitError(
+                        ErrorReason.RATE_LIMITED,
+                        f"{MAX_QUERIES} queries of this stream wait for their answers already; wait for some of them",
+                        retry_after_ms=100,
+                    )
+                    self._session.push(frames.refusal_frame(query.command_id, query.client_order_id, busy))
+                else:
+                    self._spawn(self._query(query))
         elif kind == "heartbeat":
             self._heartbeat_ns = self._core.clock.monotonic_ns()
             self._session.push(frames.heartbeat_frame(request.heartbeat))

@@ -4,30 +4,26 @@ An event is serialised once and pushed to every stream that trades its symbol. S
 same turn in which a stream goes live, so nothing lies between a snapshot and the first event.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import final
 
 import msgspec
 
 from opensqt.connector import trade_frames as frames
-from opensqt.connector.adapter import Capabilities
-from opensqt.connector.book_feed import BookFeed
 from opensqt.connector.commands import OutcomeReport, VenueCommand
 from opensqt.connector.gateway import OrderGateway, Reply
 from opensqt.connector.leases import Lease, LeaseBook, orders_to_cancel
 from opensqt.connector.mirror import AccountMirror
 from opensqt.connector.symbols import canonical
 from opensqt.connector.trade_session import TradeSession
+from opensqt.connector.trade_snapshot import SnapshotBuilder
 from opensqt.domain import convert_trade as convert
 from opensqt.domain.client_id import bot_prefix
 from opensqt.domain.clock import NS_PER_S
 from opensqt.domain.errors import ErrorReason, OpensqtError, StateError, invalid_field
 from opensqt.domain.fill import CashFlow, Fill
-from opensqt.domain.market import FeedHealth
 from opensqt.proto import trade_pb2
 
-MAX_SNAPSHOT_FILLS = 2_000
-MAX_SNAPSHOT_FLOWS = 1_000
 RETRY_PAUSE_NS = NS_PER_S
 
 
@@ -48,19 +44,15 @@ class TradeHub:
         mirror: AccountMirror,
         gateway: OrderGateway,
         leases: LeaseBook,
-        feeds: Mapping[str, BookFeed],
-        capabilities: Capabilities,
+        snapshots: SnapshotBuilder,
         *,
         session_epoch: int,
-        feed_health: Callable[[BookFeed], FeedHealth],
     ) -> None:
         self._mirror = mirror
         self._gateway = gateway
         self._leases = leases
-        self._feeds = feeds
-        self._capabilities = capabilities
+        self._snapshots = snapshots
         self._session_epoch = session_epoch
-        self._feed_health = feed_health
         self._sessions: dict[int, TradeSession] = {}
         self._clearing: dict[str, _Clearing] = {}
         self._next_number = 1
@@ -81,6 +73,7 @@ class TradeHub:
             StateError: FENCED.
         """
         replaced_numbers = self._leases.attach(lease, session.number)
+        self._clearing.pop(lease.engine_id, None)
         self._sessions[session.number] = session
         for number in replaced_numbers:
             replaced = self._sessions.pop(number, None)
@@ -105,7 +98,9 @@ class TradeHub:
     ) -> None:
         """Go live: push the snapshot; `fills` and `flows` are the venue's history since the asked time."""
         symbols = frozenset(lease.symbols)
-        snapshot = self._snapshot(symbols, since_time_ns, fills, flows, truncated, venue_time_ns)
+        snapshot = self._snapshots.build(
+            symbols, since_time_ns, fills, flows, truncated=truncated, venue_time_ns=venue_time_ns
+        )
         session.begin(symbols, frames.item_frame(trade_pb2.TradeItem(snapshot=snapshot)))
 
     def close(self, session: TradeSession, now_ns: int, *, orderly: bool) -> None:
@@ -219,50 +214,6 @@ class TradeHub:
     def _check_symbol(self, session: TradeSession, symbol: str) -> None:
         if symbol not in session.symbols:
             raise _not_attached(canonical(self._mirror, symbol))
-
-    # ---- snapshot
-
-    def _snapshot(
-        self,
-        symbols: frozenset[str],
-        since_time_ns: int,
-        fills: Iterable[Fill],
-        flows: Iterable[CashFlow],
-        truncated: bool,
-        venue_time_ns: int,
-    ) -> trade_pb2.TradeSnapshot:
-        mirror = self._mirror
-        by_id = {(f.symbol, f.trade_id): f for f in fills}
-        # What was pushed while the history was being asked for.
-        by_id.update({(f.symbol, f.trade_id): f for f in mirror.fills if f.venue_time_ns >= since_time_ns})
-        found = sorted((f for f in by_id.values() if f.symbol in symbols), key=lambda f: f.venue_time_ns)
-        flow_by_id = {f.id: f for f in flows}
-        flow_by_id.update({f.id: f for f in mirror.flows if f.venue_time_ns >= since_time_ns})
-        wanted_flows = sorted(
-            (f for f in flow_by_id.values() if not f.symbol or f.symbol in symbols), key=lambda f: f.venue_time_ns
-        )
-        orders = [order for symbol in symbols for order in mirror.open_orders(symbol)]
-        known = {order.client_order_id for order in orders}
-        orders += [o for s in symbols for o in self._gateway.pending_orders(s) if o.client_order_id not in known]
-        return trade_pb2.TradeSnapshot(
-            exchange=self._capabilities.exchange,
-            mode=self._capabilities.mode,
-            instruments=[convert.instrument_to_wire(mirror.instruments[s]) for s in sorted(symbols)],
-            open_orders=[convert.order_to_wire(order) for order in orders],
-            positions=[convert.position_to_wire(p) for p in mirror.positions.values() if p.symbol in symbols],
-            accounts=[convert.account_to_wire(a) for a in mirror.accounts.values()],
-            fills=[convert.fill_to_wire(f) for f in found[-MAX_SNAPSHOT_FILLS:]],
-            cash_flows=[convert.cash_flow_to_wire(f) for f in wanted_flows[-MAX_SNAPSHOT_FLOWS:]],
-            feeds=[convert.feed_to_wire(self._feed_health(self._feeds[s])) for s in sorted(symbols)],
-            marks=[convert.mark_to_wire(m) for m in mirror.marks.values() if m.symbol in symbols],
-            venue_time_ns=venue_time_ns,
-            dead_man=(
-                trade_pb2.DEAD_MAN_STATE_DISARMED
-                if self._capabilities.dead_man_switch
-                else trade_pb2.DEAD_MAN_STATE_NOT_OFFERED
-            ),
-            fills_truncated=truncated or len(found) > MAX_SNAPSHOT_FILLS,
-        )
 
 
 @final

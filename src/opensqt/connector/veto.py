@@ -15,7 +15,7 @@ from opensqt.domain.clock import NS_PER_S
 from opensqt.domain.errors import ErrorReason, StateError
 from opensqt.domain.instrument import Instrument
 from opensqt.domain.money import plain, to_units
-from opensqt.domain.order import OrderType, Side
+from opensqt.domain.order import OrderRequest, OrderType, Side
 
 _BPS = 10_000
 
@@ -28,8 +28,8 @@ class VetoConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `max_position_notional`: position plus everything open and on its way on the same side, at the mark.
     """
 
-    max_order_notional: Decimal = Decimal(100_000)
-    max_position_notional: Decimal = Decimal(1_000_000)
+    max_order_notional: Annotated[Decimal, msgspec.Meta(ge=0)] = Decimal(100_000)
+    max_position_notional: Annotated[Decimal, msgspec.Meta(ge=0)] = Decimal(1_000_000)
     max_open_orders: Annotated[int, msgspec.Meta(ge=0)] = 500
     max_orders_per_second: Annotated[int, msgspec.Meta(ge=0)] = 500
     price_collar_bps: Annotated[int, msgspec.Meta(ge=0, le=_BPS)] = 500
@@ -41,6 +41,15 @@ class PendingExposure(msgspec.Struct):
     orders: int = 0
     buy_lots: int = 0
     sell_lots: int = 0
+
+    def count(self, request: OrderRequest, sign: int) -> None:
+        """Add an order that is on its way now (+1), or take off one that is no longer (-1)."""
+        self.orders += sign
+        if not request.reduce_only:
+            if request.side is Side.BUY:
+                self.buy_lots += sign * request.lots
+            else:
+                self.sell_lots += sign * request.lots
 
 
 @final

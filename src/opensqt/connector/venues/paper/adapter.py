@@ -4,36 +4,31 @@ No session can break here and no reply can be lost, so its outcomes are never un
 venue: latency, queue position, refusals, fees, funding, liquidation. What it has acknowledged is durable.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import final
 
 from opensqt.connector.adapter import AdapterSink, Capabilities, SessionStatus
-from opensqt.connector.commands import Amend, Cancel, CancelAll, Outcome, OutcomeReport, Place, VenueCommand
+from opensqt.connector.commands import Outcome
 from opensqt.connector.market_types import Channel, ChannelKind
 from opensqt.connector.rate_budget import RateWindow
 from opensqt.connector.venues.paper.config import PaperConfig
 from opensqt.connector.venues.paper.driver import PaperDriver
 from opensqt.connector.venues.paper.market import ACCOUNT, fingerprint, open_market, wallets
+from opensqt.connector.venues.paper.orders import PaperOrderEntry
 from opensqt.connector.venues.paper.queries import PaperAccountQueries, PaperMarketQueries
 from opensqt.connector.venues.paper.store import PaperStore
 from opensqt.connector.venues.paper.venue_clock import VenueClock
-from opensqt.domain.account import Position
 from opensqt.domain.clock import NS_PER_MS, Clock
-from opensqt.domain.errors import ErrorReason
 from opensqt.domain.instrument import Instrument
-from opensqt.domain.status_map import error_for
 from opensqt.matching.config import LatencyConfig, VenueConfig
 from opensqt.matching.events import (
     AccountChanged,
     CashFlowHappened,
-    CommandDone,
     FillHappened,
     OrderChanged,
     PositionChanged,
     VenueEvent,
 )
-from opensqt.matching.events import Outcome as VenueOutcome
 from opensqt.matching.sources.base import MarketSource
 from opensqt.matching.sources.errors import CaptureError
 from opensqt.matching.venue import SimulatedVenue
@@ -51,6 +46,7 @@ class PaperAdapter:
 
     market: PaperMarketQueries
     account: PaperAccountQueries
+    orders: PaperOrderEntry
 
     def __init__(self, config: PaperConfig, clock: Clock) -> None:
         self._config = config
@@ -63,9 +59,6 @@ class PaperAdapter:
         self._candles: dict[Channel, int] = {}
         self._due_candles: set[str] = set()
         self._candles_sent_ns = 0
-        self._sent_ns: dict[int, int] = {}
-        self._waiting: dict[int, asyncio.Future[CommandDone]] = {}
-        self._next_leverage_id = -1
         self.capabilities = Capabilities(
             exchange="paper",
             mode="paper",
@@ -89,11 +82,6 @@ class PaperAdapter:
         """Return the instruments by canonical symbol."""
         return self._instruments
 
-    @property
-    def orders(self) -> "PaperAdapter":
-        """Return the order entry."""
-        return self
-
     async def start(self, sink: AdapterSink) -> None:
         """Open the memory and the market, and push the account as it was left."""
         self._sink = sink
@@ -115,6 +103,7 @@ class PaperAdapter:
             on_events=self._on_events,
             on_turn=self._on_turn,
         )
+        self.orders = PaperOrderEntry(self._driver, venue.view, self._clock)
         self._push_account(sink, venue)
         sink.on_session(SessionStatus(market_stream_up=True, private_stream_up=True))
         self._driver.start()
@@ -144,80 +133,6 @@ class PaperAdapter:
         """Close a channel."""
         self._candles.pop(channel, None)
 
-    # ---- order entry
-
-    def submit(self, commands: Sequence[VenueCommand]) -> None:
-        """Send commands to the venue; they are executed in the driver's next turn."""
-        assert self._driver is not None, "orders need start"
-        if commands:
-            sent_ns = self._clock.now_ns()
-            self._sent_ns.update((command.token, sent_ns) for command in commands)
-            self._driver.do(lambda venue, now_ns: self._execute(venue, commands, now_ns))
-
-    async def set_leverage(self, symbol: str, leverage: int) -> Position:
-        """Set a symbol's leverage."""
-        assert self._driver is not None, "orders need start"
-        command_id = self._next_leverage_id
-        self._next_leverage_id -= 1
-        waiting = asyncio.get_running_loop().create_future()
-        self._waiting[command_id] = waiting
-        self._driver.do(lambda venue, now_ns: venue.set_leverage(ACCOUNT, symbol, leverage, command_id, now_ns))
-        try:
-            done = await waiting
-        finally:
-            self._waiting.pop(command_id, None)
-        if done.reason is not None:
-            raise error_for(done.reason, done.message)
-        return self._venue.view.position(ACCOUNT, symbol)
-
-    def _execute(self, venue: SimulatedVenue, commands: Sequence[VenueCommand], now_ns: int) -> list[VenueEvent]:
-        events: list[VenueEvent] = []
-        for command in commands:
-            events += self._send(venue, command, now_ns)
-        return events
-
-    def _send(self, venue: SimulatedVenue, command: VenueCommand, now_ns: int) -> list[VenueEvent]:
-        if isinstance(command, Place):
-            request = command.request
-            existing = venue.view.order(ACCOUNT, request.symbol, client_order_id=request.client_order_id)
-            if existing is not None:
-                # Exchanges differ in how long they remember an id; this one does not forget.
-                return [
-                    CommandDone(
-                        account=ACCOUNT,
-                        time_ns=now_ns,
-                        command_id=command.token,
-                        outcome=VenueOutcome.REJECTED,
-                        reason=ErrorReason.DUPLICATE_CLIENT_ID,
-                        message=f"client order id {request.client_order_id} was used before",
-                        client_order_id=request.client_order_id,
-                        order=existing,
-                    )
-                ]
-            return venue.place(ACCOUNT, request, command.token, now_ns)
-        if isinstance(command, Amend):
-            return venue.amend(
-                ACCOUNT,
-                command.symbol,
-                command.client_order_id,
-                price_ticks=command.price_ticks,
-                total_lots=command.total_lots,
-                instrument_revision=command.instrument_revision,
-                command_id=command.token,
-                now_ns=now_ns,
-            )
-        if isinstance(command, Cancel):
-            return venue.cancel(
-                ACCOUNT,
-                command.symbol,
-                client_order_id=command.client_order_id,
-                exchange_order_id=command.exchange_order_id,
-                command_id=command.token,
-                now_ns=now_ns,
-            )
-        assert isinstance(command, CancelAll), "the last of four kinds"
-        return venue.cancel_all(ACCOUNT, command.symbol, "", command.token, now_ns)
-
     # ---- events out
 
     def _on_events(self, events: list[VenueEvent]) -> None:
@@ -234,23 +149,10 @@ class PaperAdapter:
                 sink.on_position(event.position)
             elif isinstance(event, CashFlowHappened):
                 sink.on_cash_flow(event.cash_flow)
-            elif event.command_id in self._waiting:
-                waiting = self._waiting[event.command_id]
-                if not waiting.done():
-                    waiting.set_result(event)
             else:
-                sink.on_outcome(self._report(event))
-
-    def _report(self, done: CommandDone) -> OutcomeReport:
-        return OutcomeReport(
-            token=done.command_id,
-            outcome=_OUTCOMES[done.outcome.name],
-            reason=done.reason,
-            message=done.message,
-            order=done.order,
-            sent_ns=self._sent_ns.pop(done.command_id, 0),
-            acknowledged_ns=self._clock.now_ns(),
-        )
+                report = self.orders.take_answer(event)
+                if report is not None:
+                    sink.on_outcome(report)
 
     def _on_turn(self, traded: set[str]) -> None:
         self._due_candles |= traded
@@ -280,6 +182,7 @@ class PaperAdapter:
                 wallets=wallets(config),
                 default_leverage=config.leverage,
                 seed=config.seed,
+                funding_rate=config.funding_rate,
                 latency=LatencyConfig(
                     place_ns=latency_ns, amend_ns=latency_ns, cancel_ns=latency_ns, response_ns=latency_ns
                 ),

@@ -13,8 +13,9 @@ class PaperConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A simulated exchange with one account.
 
     `source: synthetic` plays a market from `seed` with `symbols`; `source: replay` plays the captures in `files`
-    (parts of one capture in their order), over and over with `loop`. `speed` is venue seconds per second. Times of
-    `latency_ms` are one way and of the venue's clock. `state_file` is the venue's memory: orders, fills, wallet, clock.
+    (parts of one capture in their order), over and over with `loop`. `speed` is venue seconds per second; `latency_ms`
+    is one way and of the venue's clock. `funding_rate` per 8 hours applies where the market publishes none.
+    `state_file` is the venue's memory: orders, fills, wallet, clock.
     """
 
     state_file: Path = Path("paper.db")
@@ -26,7 +27,8 @@ class PaperConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     files: tuple[Path, ...] = ()
     loop: bool = False
     speed: Annotated[float, msgspec.Meta(gt=0, le=1000)] = 1.0
-    balance: Decimal = Decimal(10_000)
+    balance: Annotated[Decimal, msgspec.Meta(gt=0)] = Decimal(10_000)
+    funding_rate: Annotated[Decimal, msgspec.Meta(ge=-1, le=1)] = Decimal("0.0001")
     leverage: Annotated[int, msgspec.Meta(ge=1, le=125)] = 10
     latency_ms: Annotated[float, msgspec.Meta(ge=0, le=10_000)] = 1.0
     orders_per_10s: Annotated[int, msgspec.Meta(ge=10)] = 20_000
@@ -37,5 +39,3 @@ class PaperConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ConfigError.single("files", "[]", "source replay needs captures", "list the files to be replayed")
         if self.source == "synthetic" and not self.symbols:
             raise ConfigError.single("symbols", "[]", "source synthetic needs symbols", "name one, for example BTCUSDT")
-        if self.balance <= 0:
-            raise ConfigError.single("balance", self.balance, "must be positive", "use for example 10000")
