@@ -31,6 +31,7 @@ STEP = st.one_of(
     st.tuples(st.just("lose_command"), st.integers(1, 3)),
     st.tuples(st.just("refuse"), st.sampled_from(REFUSALS)),
     st.tuples(st.just("reconnect"), st.just(0)),
+    st.tuples(st.just("write"), st.integers(1, 9)),
     st.tuples(st.just("kill"), st.just(0)),
 )
 
@@ -57,6 +58,8 @@ def act(world: World, step: tuple[str, object]) -> None:
         venue.lose_commands = int(value)  # type: ignore[call-overload]
     elif kind == "refuse":
         venue.refuse.append(value)  # type: ignore[arg-type]
+    elif kind == "write":
+        world.write_out(int(value))  # type: ignore[call-overload]
     elif kind == "reconnect":
         world.turn(Detached("test"))
         world.attach()
@@ -87,6 +90,7 @@ def finish(world: World) -> None:
 def test_any_life_ends_with_the_venues_books(steps: list[tuple[str, object]], seed: int) -> None:
     world = World(seed=seed, settings=config(risk={"max_position": Decimal("0.2")}))
     world.start()
+    world.slow_disk = True
     for step in steps:
         act(world, step)
     finish(world)
