@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import TypeAlias
 
@@ -66,7 +67,7 @@ PARSERS: list[tuple[Parser, str]] = [
     (stream.parse_contract_info, "doc_ws_contract_info.json"),
 ]
 
-ODD = st.sampled_from(
+ODD: st.SearchStrategy[object] = st.sampled_from(
     [
         None,
         True,
@@ -190,3 +191,9 @@ def test_error_is_never_read_as_an_empty_list(body: bytes) -> None:
     ):
         with pytest.raises(PayloadError):
             parse(body)
+
+
+def test_absurd_amount_of_quote_is_not_known_rather_than_an_exception() -> None:
+    tiny = Listings.of([make_instrument("BTCUSDT", f"0.{'0' * 17}1", f"0.{'0' * 17}1")])
+
+    assert tiny.require("BTCUSDT", "test").units[0].tick_lots(Decimal("9" * 26)) == 0

@@ -6,7 +6,7 @@ expresses it.
 """
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import final
 
 import msgspec
@@ -33,7 +33,10 @@ class Units:
 
     def tick_lots(self, quote: Decimal) -> int:
         """Return how many tick-lots a quote amount is; 0 = not known, because the venue rounded it."""
-        count, remainder = divmod_exact(quote, self._tick_lot)
+        try:
+            count, remainder = divmod_exact(quote, self._tick_lot)
+        except InvalidOperation:  # more digits than any amount has
+            return 0
         return 0 if remainder else count
 
 

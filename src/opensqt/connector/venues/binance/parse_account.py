@@ -13,6 +13,7 @@ from opensqt.connector.venues.binance.parse_settings import Leverage, SymbolConf
 from opensqt.connector.venues.binance.payload import Ms, SignedText, Symbol, decimal_of, load, to_ns, typed
 from opensqt.connector.venues.binance.user_events import PositionSide
 from opensqt.domain.account import Account, Position
+from opensqt.domain.money import EXACT
 
 
 class PositionReport(msgspec.Struct, frozen=True):
@@ -134,7 +135,7 @@ def balances(value: object) -> tuple[Account, ...]:
             asset=wire.asset,
             wallet_balance=decimal_of(wire.balance),
             available_balance=decimal_of(wire.available),
-            margin_balance=decimal_of(wire.balance) + decimal_of(wire.cross_profit),
+            margin_balance=EXACT.add(decimal_of(wire.balance), decimal_of(wire.cross_profit)),
             unrealized_pnl=decimal_of(wire.cross_profit),
             venue_time_ns=to_ns(wire.updateTime),
         )

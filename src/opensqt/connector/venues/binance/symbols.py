@@ -29,7 +29,7 @@ from opensqt.connector.venues.binance.payload import (
 )
 from opensqt.domain.errors import OpensqtError
 from opensqt.domain.instrument import Instrument, InstrumentStatus
-from opensqt.domain.money import divmod_exact, plain
+from opensqt.domain.money import EXACT, divmod_exact, plain
 
 NO_DELIVERY_MS = 4_133_404_800_000
 """`deliveryDate` of a perpetual that nobody plans to delist."""
@@ -37,6 +37,7 @@ NO_DELIVERY_MS = 4_133_404_800_000
 MAX_LOTS = 10**15
 """No order is that big; a filter beyond it is cut, so that sizes stay far inside 63 bits."""
 
+ZERO = Decimal(0)
 ONE = Decimal(1)
 
 _STATUSES: Mapping[str, InstrumentStatus] = {
@@ -254,8 +255,8 @@ def _instrument(symbol: _WireSymbol, fees: FeeRates | None) -> tuple[Instrument,
         min_notional=decimal_of(notional.notional),
         max_open_orders=200 if count is None else typed(count, _CountFilter, "MAX_NUM_ORDERS").limit,
         status=_STATUSES.get(symbol.status, InstrumentStatus.HALTED),
-        price_band_up=Decimal(0) if band is None else max(Decimal(0), decimal_of(band.multiplier_up) - ONE),
-        price_band_down=Decimal(0) if band is None else max(Decimal(0), ONE - decimal_of(band.multiplier_down)),
+        price_band_up=ZERO if band is None else max(ZERO, EXACT.subtract(decimal_of(band.multiplier_up), ONE)),
+        price_band_down=ZERO if band is None else max(ZERO, EXACT.subtract(ONE, decimal_of(band.multiplier_down))),
     )
     terms = SymbolTerms(
         market_max_lots=min(max_lots, _floor(market.max_qty, lot_size)),
