@@ -12,6 +12,7 @@ CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-gpu", "--no-first-run"]
 DESKTOP = (1440, 1000)
 PHONE = (390, 844)
+POLL_MS = 50
 
 
 class PageDriver:
@@ -32,13 +33,18 @@ class PageDriver:
     def wait_ready(self, timeout_s: float = 30) -> None:
         """Wait until the first snapshot is drawn."""
         self.page.wait_for_selector("#panel-chart", state="visible", timeout=timeout_s * 1_000)
-        self.page.wait_for_function(
-            "Number(document.querySelector('#chart')?.dataset.candles ?? 0) > 0", timeout=timeout_s * 1_000
-        )
+        self.wait_until("Number(document.querySelector('#chart')?.dataset.candles ?? 0) > 0", timeout_s)
 
     def wait_until(self, expression: str, timeout_s: float = 30) -> None:
-        """Wait until a JavaScript expression holds."""
-        self.page.wait_for_function(expression, timeout=timeout_s * 1_000)
+        """Wait until a JavaScript expression holds.
+
+        Polled from here: the page's content policy rightly forbids the browser to evaluate text by itself.
+        """
+        for _ in range(int(timeout_s * 1_000 / POLL_MS)):
+            if self.page.evaluate(expression):
+                return
+            self.page.wait_for_timeout(POLL_MS)
+        raise AssertionError(f"not within {timeout_s:g} s: {expression}")
 
     def candles(self) -> int:
         return self._chart_count("candles")
