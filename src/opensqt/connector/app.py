@@ -15,6 +15,7 @@ from opensqt.connector.adapter import VenueAdapter
 from opensqt.connector.config import ConnectorConfig
 from opensqt.connector.core import ConnectorCore
 from opensqt.connector.market_types import Channel, ChannelKind
+from opensqt.connector.metrics import ConnectorCollector
 from opensqt.connector.rate_budget import RateBudget
 from opensqt.connector.registry import make_adapter
 from opensqt.connector.service import ROLES, SERVICE_NAME, add_service
@@ -32,7 +33,7 @@ from opensqt.runtime.config import EXIT_CONFIG, ConfigError, load_config
 from opensqt.runtime.grpc_server import GrpcServer
 from opensqt.runtime.lifecycle import Lifecycle, run_service
 from opensqt.runtime.logs import configure_logging
-from opensqt.runtime.metrics import start_metrics_server
+from opensqt.runtime.metrics import REGISTRY, start_metrics_server
 
 TICK_S = 0.1
 STOP_GRACE_S = 1.0
@@ -159,6 +160,8 @@ def run(argv: Sequence[str] | None = None) -> None:
         configure_logging("connector", config.log)
         stop_metrics = start_metrics_server(config.metrics)
         connector = Connector(config, SystemClock())
+        collector = ConnectorCollector(connector.core)
+        REGISTRY.register(collector)
         try:
             await connector.start()
             assert connector.server is not None, "start made it"
@@ -173,6 +176,7 @@ def run(argv: Sequence[str] | None = None) -> None:
             await lifecycle.stop_event.wait()
         finally:
             await connector.stop()
+            REGISTRY.unregister(collector)
             stop_metrics()
 
     sys.exit(run_service("connector", main))

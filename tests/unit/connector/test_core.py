@@ -8,6 +8,7 @@ from opensqt.connector.adapter import Capabilities, SessionStatus
 from opensqt.connector.commands import Cancel, Outcome, OutcomeReport
 from opensqt.connector.core import ConnectorCore
 from opensqt.connector.leases import Lease, VanishPolicy
+from opensqt.connector.metrics import ConnectorCollector
 from opensqt.connector.rate_budget import RateBudget
 from opensqt.connector.trade_session import TradeSession
 from opensqt.connector.veto import VetoConfig
@@ -200,3 +201,20 @@ def test_new_revision_reaches_engines_and_refuses_commands_of_the_old_one() -> N
     assert (commands, queries) == ([], [])
     (refusal,) = rig.items(session)
     assert "revision 1" in refusal.result.message
+
+
+def test_metrics_show_books_orders_streams_and_limits() -> None:
+    rig = Rig()
+    rig.attach()
+    rig.core.on_order(order("a1"))
+    rig.core.gateway.place(request("a2"), lambda _report: None, 0)
+    found = {
+        (sample.name, *sample.labels.values()): sample.value
+        for metric in ConnectorCollector(rig.core).collect()
+        for sample in metric.samples
+    }
+    assert found["opensqt_book_valid", SYMBOL] == 0
+    assert found["opensqt_open_orders", SYMBOL] == 1
+    assert found[("opensqt_commands_in_flight",)] == 1
+    assert found[("opensqt_trade_streams",)] == 1
+    assert found["opensqt_rate_used", "account", "orders_1s"] == 1
