@@ -52,6 +52,12 @@ class Look:
 
     def settled(self) -> engine_pb2.BotState | None:
         """Return the bot once engine and venue agree on every fill and every order, else None."""
+        try:
+            return self._settled()
+        except grpc.RpcError:  # one of them is away, as it is meant to be now and then here
+            return None
+
+    def _settled(self) -> engine_pb2.BotState | None:
         before = self.venue_trade_ids()
         bot = self.bot()
         if bot is None or bot.state != engine_pb2.TRADING_STATE_ACTIVE:
