@@ -8,8 +8,8 @@ The token travels as metadata of every call, of all four kinds. One channel per 
 it reconnects by itself, with back-off.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol, TypeVar, final
+from collections.abc import Awaitable, Sequence
+from typing import Any, Protocol, TypeVar
 
 import grpc
 from grpc import aio
@@ -19,7 +19,7 @@ from opensqt.runtime.config_problems import ConfigError
 from opensqt.runtime.config_types import ClientTlsConfig, GrpcClientConfig, is_loopback
 from opensqt.runtime.grpc_server import MAX_MESSAGE_BYTES, read_pem
 from opensqt.runtime.rich_status import to_typed_error
-from opensqt.runtime.secret import Secret
+from opensqt.runtime.token_channel import TokenChannel
 
 __all__ = ["OpensqtError", "call", "open_channel", "to_typed_error"]
 
@@ -72,14 +72,14 @@ def open_channel(config: GrpcClientConfig, *, options: Sequence[tuple[str, Any]]
         raise ConfigError.single(
             "token", config.token, f"a token must not travel in clear text to {host}", "add `tls:`"
         )
-    interceptors = [] if config.token is None else token_interceptors(config.token)
     merged = {**dict(_OPTIONS), **dict(options)}
     if config.tls is None:
-        return aio.insecure_channel(address, options=tuple(merged.items()), interceptors=interceptors)
-    if config.tls.server_name is not None:
-        merged["grpc.ssl_target_name_override"] = config.tls.server_name
-    credentials = channel_credentials(config.tls)
-    return aio.secure_channel(address, credentials, options=tuple(merged.items()), interceptors=interceptors)
+        channel = aio.insecure_channel(address, options=tuple(merged.items()))
+    else:
+        if config.tls.server_name is not None:
+            merged["grpc.ssl_target_name_override"] = config.tls.server_name
+        channel = aio.secure_channel(address, channel_credentials(config.tls), options=tuple(merged.items()))
+    return channel if config.token is None else TokenChannel(channel, config.token)
 
 
 def channel_credentials(tls: ClientTlsConfig) -> grpc.ChannelCredentials:
@@ -89,62 +89,3 @@ def channel_credentials(tls: ClientTlsConfig) -> grpc.ChannelCredentials:
         private_key=None if tls.key_file is None else read_pem("tls.key_file", tls.key_file),
         certificate_chain=None if tls.cert_file is None else read_pem("tls.cert_file", tls.cert_file),
     )
-
-
-def token_interceptors(token: Secret) -> list[aio.ClientInterceptor]:
-    """Return the four interceptors, one per kind of call, that add the token to a call's metadata."""
-    header = ("authorization", f"Bearer {token.reveal()}")
-    return [_UnaryUnary(header), _UnaryStream(header), _StreamUnary(header), _StreamStream(header)]
-
-
-Continuation = Callable[[aio.ClientCallDetails, Any], Awaitable[Any]]
-
-
-class _Token:
-    """Adds one header to a call's details."""
-
-    def __init__(self, header: tuple[str, str]) -> None:
-        self._header = header
-
-    def _with_token(self, details: aio.ClientCallDetails) -> aio.ClientCallDetails:
-        metadata = aio.Metadata(*(details.metadata or ()))
-        metadata.add(*self._header)
-        return aio.ClientCallDetails(
-            method=details.method,
-            timeout=details.timeout,
-            metadata=metadata,
-            credentials=details.credentials,
-            wait_for_ready=details.wait_for_ready,
-        )
-
-
-@final
-class _UnaryUnary(_Token, aio.UnaryUnaryClientInterceptor):
-    async def intercept_unary_unary(
-        self, continuation: Continuation, client_call_details: aio.ClientCallDetails, request: Any
-    ) -> Any:
-        return await continuation(self._with_token(client_call_details), request)
-
-
-@final
-class _UnaryStream(_Token, aio.UnaryStreamClientInterceptor):
-    async def intercept_unary_stream(
-        self, continuation: Continuation, client_call_details: aio.ClientCallDetails, request: Any
-    ) -> Any:
-        return await continuation(self._with_token(client_call_details), request)
-
-
-@final
-class _StreamUnary(_Token, aio.StreamUnaryClientInterceptor):
-    async def intercept_stream_unary(
-        self, continuation: Continuation, client_call_details: aio.ClientCallDetails, request_iterator: Any
-    ) -> Any:
-        return await continuation(self._with_token(client_call_details), request_iterator)
-
-
-@final
-class _StreamStream(_Token, aio.StreamStreamClientInterceptor):
-    async def intercept_stream_stream(
-        self, continuation: Continuation, client_call_details: aio.ClientCallDetails, request_iterator: Any
-    ) -> Any:
-        return await continuation(self._with_token(client_call_details), request_iterator)
