@@ -104,6 +104,13 @@ class Ledger:
         self._trades: dict[str, tuple[Side, int, int]] = {}
         self._cash_flows: dict[str, None] = {}
 
+    def copy_totals(self) -> LedgerTotals:
+        """Return the totals as they are now, sharing nothing that later bookings change."""
+        totals = self.totals
+        return msgspec.structs.replace(
+            totals, fees=dict(totals.fees), funding=dict(totals.funding), transfers=dict(totals.transfers)
+        )
+
     @property
     def slot_lots(self) -> int:
         """Return the signed lots all slots hold."""

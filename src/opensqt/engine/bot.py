@@ -214,7 +214,7 @@ class Bot:
         self.outbox.record(
             FillRecord(bot_id=self.id, fill=fill, slot=slot, profit_ticks_lots=booking.profit_ticks_lots)
         )
-        self.outbox.record(TotalsRecord(self.id, msgspec.structs.replace(self.ledger.totals)))
+        self.outbox.record(TotalsRecord(self.id, self.ledger.copy_totals()))
         if fill.origin is not FillOrigin.OURS:
             self.journal(
                 "alarm", f"FILL_{fill.origin.name}", f"{fill.lots} lots {fill.side.name} were not our doing", now_ns
@@ -245,7 +245,7 @@ class Bot:
         self.last_booked_ns = max(self.last_booked_ns, flow.venue_time_ns)
         self.unsaid.money = True
         self.outbox.record(CashFlowRecord(self.id, flow))
-        self.outbox.record(TotalsRecord(self.id, msgspec.structs.replace(self.ledger.totals)))
+        self.outbox.record(TotalsRecord(self.id, self.ledger.copy_totals()))
 
     def take_position(self, position: Position) -> None:
         """Take the venue's position; an older report than the last is not news."""
