@@ -42,8 +42,8 @@ export function plain(text: string | null | undefined): string {
   return text === null || text === undefined ? NONE : group(text);
 }
 
-/** An average price: up to two places beyond the tick, without zeros that say nothing. */
-export function averagePrice(text: string | null | undefined, decimals: number | null): string {
+/** A price: as many places as the tick has, up to two more where it is an average. */
+export function price(text: string | null | undefined, decimals: number | null): string {
   if (text === null || text === undefined) return NONE;
   if (decimals === null) return group(text);
   const [whole = "", fraction = ""] = roundText(text, decimals + 2).split(".");

@@ -7,6 +7,7 @@ import "./styles/panels.css";
 
 import { Connection, socketUrl } from "./connection";
 import { h, setHidden } from "./dom";
+import { price } from "./format";
 import type { Link } from "./freshness";
 import { type Language, language, preferredLanguage, setLanguage, t } from "./i18n";
 import { createAccount } from "./panels/account";
@@ -136,7 +137,7 @@ function draw(): void {
   journal.render(view);
   connections.render({ view, state, link });
   controls.render({ view, session });
-  document.title = view.lastPrice ? `${view.lastPrice} · ${view.label} · OpenSQT` : `${view.label} · OpenSQT`;
+  document.title = `${price(view.lastPrice, view.priceDecimals)} · ${view.label} · OpenSQT`;
 }
 
 /** Draw soon: at once when nothing was drawn lately, else when the interval is over. */

@@ -35,10 +35,11 @@ test("a rate becomes percent exactly", () => {
   assert.equal(f.ratePercent("0"), "0%");
 });
 
-test("an average price keeps up to two places beyond the tick", () => {
-  assert.equal(f.averagePrice("3000.0000", 2), "3,000.00");
-  assert.equal(f.averagePrice("3000.12345", 2), "3,000.1235");
-  assert.equal(f.averagePrice("3000.1200", 2), "3,000.12");
+test("a price has the places of the tick, and up to two more as an average", () => {
+  assert.equal(f.price("64049", 1), "64,049.0");
+  assert.equal(f.price("3000.0000", 2), "3,000.00");
+  assert.equal(f.price("3000.12345", 2), "3,000.1235");
+  assert.equal(f.price("3000.1200", 2), "3,000.12");
 });
 
 test("a percentage of nothing is no number", () => {

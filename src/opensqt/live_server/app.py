@@ -120,6 +120,7 @@ class LiveServer:
         )
         web = Web(
             page=load_page(config.static_dir),
+            replica=replica,
             sources=board,
             auth=auth,
             admission=admission,

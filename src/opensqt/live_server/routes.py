@@ -16,6 +16,7 @@ from opensqt.live_server.broadcast import Admission
 from opensqt.live_server.controls import Controls, RefusedError, read_json
 from opensqt.live_server.guard import Guard
 from opensqt.live_server.page_files import INDEX, PageFiles
+from opensqt.live_server.replica import EngineReplica
 from opensqt.live_server.sockets import Sockets
 from opensqt.live_server.sources import CONNECTOR_SOURCES, SOURCE_ENGINE, SourceBoard
 
@@ -28,6 +29,7 @@ class Web:
     """The parts that answer requests."""
 
     page: PageFiles
+    replica: EngineReplica
     sources: SourceBoard
     auth: Authenticator
     admission: Admission
@@ -53,6 +55,7 @@ class Web:
             "time": self.clock.now_ns() // NS_PER_MS,
             "connector_up": connector_up,
             "engine_up": self.sources.is_up(SOURCE_ENGINE),
+            "replica_verified": self.replica.is_verified,
             "page_built": self.page.is_built,
             "sources": self.sources.render(),
         }

@@ -40,6 +40,7 @@ async def test_health_has_the_originals_fields(start: Any) -> None:
         await socket.recv()
         health = await running.health()
         assert (health["status"], health["clients"]) == ("ok", 1)
+        assert health["replica_verified"]
         assert health["time"] > 1_600_000_000_000
 
 

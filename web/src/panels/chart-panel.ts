@@ -2,7 +2,7 @@
 
 import { Chart } from "../chart/chart";
 import { h, setText } from "../dom";
-import { plain } from "../format";
+import { plain, price } from "../format";
 import { t } from "../i18n";
 import type { CandleRow } from "../protocol";
 import type { Change, State } from "../store";
@@ -32,6 +32,7 @@ export function createChartPanel(): ChartWidget {
   let hovered: CandleRow | null = null;
   let symbol = "";
   let newest: CandleRow | null = null;
+  let decimals = DEFAULT_DECIMALS;
 
   const drawLegend = (): void => {
     const row = hovered ?? newest;
@@ -40,7 +41,8 @@ export function createChartPanel(): ChartWidget {
       return;
     }
     const [, open, high, low, close, volume] = row;
-    const values = { open: plain(open), high: plain(high), low: plain(low), close: plain(close), volume: plain(volume) };
+    const at = (text: string): string => price(text, decimals);
+    const values = { open: at(open), high: at(high), low: at(low), close: at(close), volume: plain(volume) };
     setText(legend, t("chart.legend", values));
   };
 
@@ -61,9 +63,10 @@ export function createChartPanel(): ChartWidget {
       const rows = state.market.candles.get(view.symbol) ?? [];
       const isOther = symbol !== view.symbol;
       symbol = view.symbol;
+      decimals = view.priceDecimals ?? decimalsOf(rows);
       if (isOther || changes.some((change) => change.candlesReset.has(symbol))) {
         if (isOther) chart.showLatest();
-        chart.setCandles(rows, view.priceDecimals ?? decimalsOf(rows));
+        chart.setCandles(rows, decimals);
       } else {
         for (const change of changes) {
           const updates = change.candleUpdates.get(symbol);

@@ -1,7 +1,7 @@
 // The grid as a ladder: one row per level, price falling from top to bottom, a line where the market is.
 
 import { h, KeyedRows, setAttribute, setHidden, setSign, setText } from "../dom";
-import { isZero, NONE, plain, signedMoney, signOf } from "../format";
+import { isZero, NONE, plain, price as priceText, signedMoney, signOf } from "../format";
 import { t, tName } from "../i18n";
 import type { Order, Slot } from "../protocol";
 import type { View } from "../view";
@@ -9,7 +9,7 @@ import { createPanel, createTable, type Widget } from "./panel";
 
 interface PriceRow {
   kind: "price";
-  price: string | null;
+  price: string;
 }
 
 interface SlotRow {
@@ -87,17 +87,18 @@ function ladderRows(slots: Slot[], view: View, nowMs: number): LadderRow[] {
   const bySlot = new Map<number, Order>();
   for (const order of view.orders) if (order.slot !== null) bySlot.set(order.slot, order);
   const price = Number(view.lastPrice ?? Number.NaN);
+  const priceRow: PriceRow = { kind: "price", price: priceText(view.lastPrice, view.priceDecimals) };
   const sorted = slots.sort((a, b) => Number(b.level) - Number(a.level));
   const result: LadderRow[] = [];
   let placed = false;
   for (const slot of sorted) {
     if (!placed && Number(slot.level) < price) {
-      result.push({ kind: "price", price: view.lastPrice });
+      result.push(priceRow);
       placed = true;
     }
     result.push({ kind: "slot", slot, order: bySlot.get(slot.k), coolingDown: slot.cooldown_until_ms > nowMs });
   }
-  if (!placed && sorted.length > 0 && Number.isFinite(price)) result.push({ kind: "price", price: view.lastPrice });
+  if (!placed && sorted.length > 0 && Number.isFinite(price)) result.push(priceRow);
   return result;
 }
 
@@ -117,7 +118,7 @@ function createRow(row: LadderRow): RowElement {
 
 function updateRow(element: RowElement, row: LadderRow): void {
   if (row.kind === "price") {
-    setText(element.cells[0] as HTMLElement, t("ladder.price", { price: plain(row.price) }));
+    setText(element.cells[0] as HTMLElement, t("ladder.price", { price: row.price }));
     return;
   }
   const { slot, order } = row;

@@ -1,6 +1,6 @@
 // What is held, what it is worth, and how far away the venue would close it.
 
-import { averagePrice, isZero, money, NONE, percent, plain, signedMoney, signOf } from "../format";
+import { price, isZero, money, NONE, percent, plain, signedMoney, signOf } from "../format";
 import { t } from "../i18n";
 import type { View } from "../view";
 import { createFacts, createPanel, type Widget } from "./panel";
@@ -37,14 +37,14 @@ export function createPosition(): Widget<View> {
       });
       const value = flat || mark === null ? NONE : `${money((Math.abs(Number(position.size)) * Number(mark)).toFixed(2), 2)} ${quote}`;
       facts.set("position.value", value.trim());
-      facts.set("position.entry", flat ? NONE : averagePrice(position.entry_price, view.priceDecimals));
-      facts.set("position.mark", plain(mark));
+      facts.set("position.entry", flat ? NONE : price(position.entry_price, view.priceDecimals));
+      facts.set("position.mark", price(mark, view.priceDecimals));
       facts.set("position.unrealized", flat ? NONE : signedMoney(position.unrealized_pnl, 4), {
         sign: signOf(position?.unrealized_pnl),
       });
       const liquidation = position?.liquidation_price ?? null;
       const distance = liquidation && mark ? percent(Math.abs(Number(liquidation) - Number(mark)), Number(mark), 1) : "";
-      facts.set("position.liquidation", plain(liquidation), {
+      facts.set("position.liquidation", price(liquidation, view.priceDecimals), {
         note: distance ? t("position.distance", { percent: distance }) : "",
       });
       facts.set("position.leverage", position?.leverage ? `${position.leverage}× ${position.margin_type}` : NONE);

@@ -1,7 +1,7 @@
 // The strip under the header: the numbers one looks for first.
 
 import { h, setSign, setText } from "../dom";
-import { averagePrice, duration, isZero, money, NONE, percent, plain, ratePercent, signedMoney, signOf } from "../format";
+import { price, duration, isZero, money, NONE, percent, plain, ratePercent, signedMoney, signOf } from "../format";
 import type { Freshness } from "../freshness";
 import { type Key, t } from "../i18n";
 import type { View } from "../view";
@@ -43,7 +43,7 @@ export function createSummary(): Widget<SummaryInput> {
       const { bot, fresh } = view;
       const prices = bot?.prices;
       const spread = prices?.bid && prices.ask ? t("kpi.spread", { bid: plain(prices.bid), ask: plain(prices.ask) }) : "";
-      set("kpi.last", plain(view.lastPrice), spread, fresh.prices);
+      set("kpi.last", price(view.lastPrice, view.priceDecimals), spread, fresh.prices);
 
       const pnl = bot?.pnl;
       const start = pnl ? Number(pnl.equity) - Number(pnl.equity_change) : 0;
@@ -56,7 +56,7 @@ export function createSummary(): Widget<SummaryInput> {
 
       const position = view.position;
       const flat = !position || isZero(position.size);
-      const entry = flat ? t("kpi.flat") : t("kpi.entry", { price: averagePrice(position.entry_price, view.priceDecimals) });
+      const entry = flat ? t("kpi.flat") : t("kpi.entry", { price: price(position.entry_price, view.priceDecimals) });
       set("kpi.position", plain(position?.size), entry, fresh.account, signOf(position?.size));
 
       const buys = view.orders.filter((order) => order.side === "BUY").length;
