@@ -50,7 +50,7 @@ export function createFills(): Widget<View> {
       panel.setFreshness(view.fresh.bot);
       const fills = view.bot?.fills.slice(-SHOWN).reverse() ?? [];
       table.setEmpty(fills.length === 0);
-      setText(count, String(view.bot?.pnl.fills ?? 0));
+      setText(count, view.bot ? String(view.bot.pnl.fills) : "");
       rows.render(fills);
     },
   };
