@@ -1,6 +1,7 @@
 """Parts of a connector for tests: an instrument, requests, a gateway over a mirror, an account that answers."""
 
 from decimal import Decimal
+from zlib import crc32
 
 from opensqt.connector.commands import OutcomeReport
 from opensqt.connector.gateway import OrderGateway
@@ -31,6 +32,7 @@ MARK = MarkPrice(
     next_funding_time_ms=0,
     venue_time_ns=1,
 )
+TIMEOUT_NS = 5_000_000_000
 GENEROUS = RateWindow(scope="account", name="orders_1s", interval_ms=1_000, limit=10_000, cancel_reserve=1_000)
 
 
@@ -51,7 +53,7 @@ def order(client_order_id: str = "a1", state: OrderState = OrderState.LIVE, **ch
     fields: dict[str, object] = {
         "symbol": SYMBOL,
         "client_order_id": client_order_id,
-        "exchange_order_id": f"9{abs(hash(client_order_id)) % 10**6}",
+        "exchange_order_id": f"9{crc32(client_order_id.encode())}",
         "side": Side.BUY,
         "time_in_force": TimeInForce.GTC,
         "price_ticks": 599_000,
@@ -75,6 +77,7 @@ class Gate:
             Veto(veto or VetoConfig(), self.mirror),
             RateBudget([window]),
             id_pattern=r"[0-9A-Za-z]{1,36}",
+            timeout_ns=TIMEOUT_NS,
         )
         self.reports: list[OutcomeReport] = []
 

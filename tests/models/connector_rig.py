@@ -7,8 +7,10 @@ from typing import Any
 
 import grpc
 
+from opensqt.connector.adapter import VenueAdapter
 from opensqt.connector.app import Connector
 from opensqt.connector.config import ConnectorConfig
+from opensqt.connector.registry import make_adapter
 from opensqt.connector.venues.paper.config import PaperConfig
 from opensqt.connector.veto import VetoConfig
 from opensqt.domain.errors import OpensqtError
@@ -32,6 +34,7 @@ def connector_config(folder: Path, *, grpc_config: GrpcServerConfig | None = Non
         grpc=grpc_config or GrpcServerConfig(port=0, unix_socket=str(folder / "c.sock")),
         paper=paper_config(folder, **paper),
         limits=VetoConfig(),
+        command_timeout_ms=500,
         state_file=folder / "connector.json",
     )
 
@@ -93,11 +96,12 @@ def limit_order(client_order_id: str, price: str, quantity: str = "0.01", **chan
 
 
 @asynccontextmanager
-async def running_connector(config: ConnectorConfig) -> AsyncIterator[Connector]:
-    """Start a connector, serve, and stop it."""
+async def running_connector(config: ConnectorConfig, adapter: VenueAdapter | None = None) -> AsyncIterator[Connector]:
+    """Start a connector (on the configured venue, or on an adapter of the test's), serve, and stop it."""
     import asyncio
 
-    connector = Connector(config, SystemClock())
+    clock = SystemClock()
+    connector = Connector(config, clock, adapter or make_adapter(config, clock))
     await connector.start()
     tasks = [asyncio.create_task(connector.serve()), asyncio.create_task(connector.adapter.run())]
     try:

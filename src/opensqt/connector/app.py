@@ -46,11 +46,11 @@ _log = structlog.get_logger(__name__)
 
 @final
 class Connector:
-    """One running connector. `start`, then `serve` until it is cancelled, then `stop`."""
+    """One running connector: `start`, then `serve` until it is cancelled, then `stop`. The adapter was not started."""
 
-    def __init__(self, config: ConnectorConfig, clock: Clock) -> None:
+    def __init__(self, config: ConnectorConfig, clock: Clock, adapter: VenueAdapter) -> None:
         self.config = config
-        self.adapter: VenueAdapter = make_adapter(config, clock)
+        self.adapter = adapter
         self._clock = clock
         self._state_file = StateFile(config.state_file)
         state = self._state_file.load()
@@ -62,6 +62,7 @@ class Connector:
             session_epoch=self._session_epoch,
             veto=config.limits,
             budget=RateBudget(self.adapter.rate_windows),
+            command_timeout_ms=config.command_timeout_ms,
             subscribe=self.adapter.subscribe,
             unsubscribe=self.adapter.unsubscribe,
         )
@@ -159,7 +160,8 @@ def run(argv: Sequence[str] | None = None) -> None:
     async def main(lifecycle: Lifecycle) -> None:
         configure_logging("connector", config.log)
         stop_metrics = start_metrics_server(config.metrics)
-        connector = Connector(config, SystemClock())
+        clock = SystemClock()
+        connector = Connector(config, clock, make_adapter(config, clock))
         collector = ConnectorCollector(connector.core)
         REGISTRY.register(collector)
         try:

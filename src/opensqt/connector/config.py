@@ -16,7 +16,8 @@ class ConnectorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One connector: one exchange account.
 
     `state_file` keeps what must outlive a restart and is not the venue's: leases of engines and the session epoch.
-    `max_book_age_ms`: a book whose feed is silent for longer is STALE. `limits` are the hard caps (see `VetoConfig`).
+    `max_book_age_ms`: a book whose feed is silent for longer is STALE. `command_timeout_ms`: a command that the venue
+    has not answered by then has the outcome UNKNOWN. `limits` are the hard caps (see `VetoConfig`).
     """
 
     exchange: Literal["paper"] = "paper"
@@ -26,5 +27,6 @@ class ConnectorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: VetoConfig = VetoConfig()
     state_file: Path = Path("connector.json")
     max_book_age_ms: Annotated[int, msgspec.Meta(ge=100)] = 5_000
+    command_timeout_ms: Annotated[int, msgspec.Meta(ge=100, le=60_000)] = 5_000
     log: LogConfig = LogConfig()
     metrics: MetricsConfig = MetricsConfig()

@@ -60,6 +60,7 @@ class ConnectorCore:
         clock: realtime for stamps, monotonic for durations.
         session_epoch: of this run.
         veto, budget: the limits.
+        command_timeout_ms: after which a command without an answer has the outcome UNKNOWN.
         subscribe, unsubscribe: open and close an upstream channel.
     """
 
@@ -71,6 +72,7 @@ class ConnectorCore:
         session_epoch: int,
         veto: VetoConfig,
         budget: RateBudget,
+        command_timeout_ms: int,
         subscribe: Callable[[Channel], None],
         unsubscribe: Callable[[Channel], None],
     ) -> None:
@@ -84,7 +86,11 @@ class ConnectorCore:
         self.feeds: dict[str, BookFeed] = {}
         self.leases = LeaseBook()
         self.gateway = OrderGateway(
-            self.mirror, Veto(veto, self.mirror), budget, id_pattern=capabilities.client_order_id_pattern
+            self.mirror,
+            Veto(veto, self.mirror),
+            budget,
+            id_pattern=capabilities.client_order_id_pattern,
+            timeout_ns=command_timeout_ms * NS_PER_MS,
         )
         self.trade = TradeHub(
             self.mirror,

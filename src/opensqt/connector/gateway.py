@@ -32,14 +32,12 @@ from opensqt.connector.outcome_group import OutcomeGroup
 from opensqt.connector.rate_budget import Lane, RateBudget
 from opensqt.connector.settle import Unsettled
 from opensqt.connector.veto import PendingExposure, Veto
-from opensqt.domain.clock import NS_PER_S
 from opensqt.domain.errors import ErrorReason, LimitError, NotFoundError, invalid_field
 from opensqt.domain.order import Order, OrderRequest
 from opensqt.domain.order_state import OrderState
 
 Reply = Callable[[OutcomeReport], None]
 
-COMMAND_TIMEOUT_NS = 5 * NS_PER_S
 MAX_IN_FLIGHT = 10_000
 
 
@@ -60,7 +58,7 @@ class OrderGateway:
         budget: RateBudget,
         *,
         id_pattern: str,
-        timeout_ns: int = COMMAND_TIMEOUT_NS,
+        timeout_ns: int,
     ) -> None:
         self._mirror = mirror
         self._veto = veto

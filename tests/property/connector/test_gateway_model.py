@@ -3,10 +3,9 @@
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from models.connector_parts import SYMBOL, Gate, order, request
+from models.connector_parts import SYMBOL, TIMEOUT_NS, Gate, order, request
 
 from opensqt.connector.commands import Outcome, OutcomeReport, Place
-from opensqt.connector.gateway import COMMAND_TIMEOUT_NS
 from opensqt.domain.errors import ExistsError, NotFoundError
 from opensqt.domain.order_state import OrderState
 
@@ -69,7 +68,7 @@ class GatewayMachine(RuleBasedStateMachine):
 
     @rule()
     def time_out(self) -> None:
-        self.now += COMMAND_TIMEOUT_NS
+        self.now += TIMEOUT_NS
         self.gate.gateway.expire(self.now)
 
     @invariant()

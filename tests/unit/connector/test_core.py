@@ -32,6 +32,7 @@ class Rig:
             session_epoch=7,
             veto=VetoConfig(),
             budget=RateBudget([GENEROUS]),
+            command_timeout_ms=5_000,
             subscribe=lambda _channel: None,
             unsubscribe=lambda _channel: None,
         )

@@ -3,10 +3,9 @@
 from decimal import Decimal
 
 import pytest
-from models.connector_parts import SYMBOL, Gate, order, request
+from models.connector_parts import SYMBOL, TIMEOUT_NS, Gate, order, request
 
 from opensqt.connector.commands import Cancel, CancelAll, Outcome, OutcomeReport
-from opensqt.connector.gateway import COMMAND_TIMEOUT_NS
 from opensqt.connector.veto import VetoConfig
 from opensqt.domain.clock import NS_PER_S
 from opensqt.domain.errors import ErrorReason, ExistsError, NotFoundError, OpensqtError
@@ -51,14 +50,14 @@ def test_every_command_gets_one_result_and_a_second_answer_is_ignored() -> None:
 def test_command_without_answer_is_unknown_and_stays_counted_until_the_venue_shows_it() -> None:
     gate = Gate()
     gate.place(request("a1"))
-    gate.gateway.expire(COMMAND_TIMEOUT_NS - 1)
+    gate.gateway.expire(TIMEOUT_NS - 1)
     assert gate.reports == []
-    gate.gateway.expire(COMMAND_TIMEOUT_NS)
+    gate.gateway.expire(TIMEOUT_NS)
     assert gate.reports[0].outcome is Outcome.UNKNOWN
     pending = list(gate.gateway.pending_orders(SYMBOL))
     assert [o.state for o in pending] == [OrderState.UNKNOWN]
     with pytest.raises(ExistsError):
-        gate.place(request("a1"), COMMAND_TIMEOUT_NS)
+        gate.place(request("a1"), TIMEOUT_NS)
     gate.push(order("a1"))
     assert list(gate.gateway.pending_orders(SYMBOL)) == []
 
@@ -66,7 +65,7 @@ def test_command_without_answer_is_unknown_and_stays_counted_until_the_venue_sho
 def test_unknown_placement_needs_repeated_denials_before_it_counts_as_never_placed() -> None:
     gate = Gate()
     gate.place(request("a1"))
-    now = COMMAND_TIMEOUT_NS
+    now = TIMEOUT_NS
     gate.gateway.expire(now)
     unsettled = gate.gateway.unsettled
     now += NS_PER_S
@@ -89,9 +88,9 @@ def test_unknown_placement_needs_repeated_denials_before_it_counts_as_never_plac
 def test_late_refusal_settles_an_unknown_placement() -> None:
     gate = Gate()
     token = gate.place(request("a1"))
-    gate.gateway.expire(COMMAND_TIMEOUT_NS)
+    gate.gateway.expire(TIMEOUT_NS)
     late = OutcomeReport(token=token, outcome=Outcome.REJECTED, reason=ErrorReason.INSUFFICIENT_MARGIN)
-    settled = gate.gateway.on_outcome(late, COMMAND_TIMEOUT_NS + 1)
+    settled = gate.gateway.on_outcome(late, TIMEOUT_NS + 1)
     assert settled is not None
     assert settled.state is OrderState.REJECTED
     assert settled.reason is ErrorReason.INSUFFICIENT_MARGIN
