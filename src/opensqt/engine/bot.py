@@ -222,7 +222,7 @@ class Bot:
         order = self.orders.by_id.get(fill.client_order_id)
         if order is None:
             return
-        if order.state.is_terminal:
+        if order.state.is_terminal and not order.owes_fills:
             self.journal("info", "LATE_FILL", f"{fill.client_order_id} filled after it was {order.state.value}", now_ns)
         order.booked_lots += fill.lots
         order.booked_ticks_lots += fill.lots * fill.price_ticks

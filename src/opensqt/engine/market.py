@@ -40,12 +40,6 @@ class MarketView:
         self.last_ticks = trade.price_ticks
         self.receive_ns = trade.receive_ns
 
-    def distrust(self, reason: str) -> None:
-        """Forget that the book was valid, and the last trade: the next session brings its own."""
-        self.valid = False
-        self.invalid_reason = reason
-        self.last_ticks = 0
-
     @property
     def price2_ticks(self) -> int:
         """Return twice the reference price (the last trade, else the mid); 0 unless the book is valid."""

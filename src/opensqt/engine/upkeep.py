@@ -33,12 +33,9 @@ def judge_book(bot: Bot, now_ns: int) -> None:
 def judge_feed(bot: Bot, feed: FeedHealth, now_ns: int) -> None:
     """Let trading depend on what the connector says of its streams."""
     if feed.symbol:
-        if feed.book is not BookValidity.VALID and bot.market.valid:
-            bot.market.distrust(feed.reason or feed.book.name)
-            judge_book(bot, now_ns)
-        bot.gate.set(
-            Code.MARKET_STREAM_DOWN, not feed.market_stream_up, feed.reason or "the market stream is down", now_ns
-        )
+        # The book's own stream says when it is valid again; this is the connector's word on what feeds it.
+        bad = not feed.market_stream_up or feed.book is not BookValidity.VALID
+        bot.gate.set(Code.MARKET_STREAM_DOWN, bad, feed.reason or f"the feed is {feed.book.name}", now_ns)
     else:
         bot.gate.set(
             Code.PRIVATE_STREAM_DOWN, not feed.private_stream_up, feed.reason or "the account's stream is down", now_ns
@@ -48,9 +45,8 @@ def judge_feed(bot: Bot, feed: FeedHealth, now_ns: int) -> None:
 def lose_session(bot: Bot, reason: str, now_ns: int) -> None:
     """Nothing can be sent or heard: what was in flight is unknown until the next session proves it."""
     bot.attached = False
-    bot.market.distrust("no connector")
     bot.gate.add(Code.CONNECTOR_DOWN, reason, now_ns)
-    for code in (Code.BOOK_NOT_VALID, Code.MARKET_STREAM_DOWN, Code.PRIVATE_STREAM_DOWN, Code.RECOVERING):
+    for code in (Code.MARKET_STREAM_DOWN, Code.PRIVATE_STREAM_DOWN, Code.RECOVERING):
         bot.gate.lift(code)
     for order in list(bot.orders.open.values()):
         if order.state in _IN_FLIGHT:
