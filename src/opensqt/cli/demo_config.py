@@ -118,4 +118,5 @@ def _bot(settings: DemoSettings) -> dict[str, object]:
             "buy_window": grid.buy_window,
             "sell_window": grid.sell_window,
         },
+        "risk": {"max_position": grid.max_position, "max_notional": grid.max_notional},
     }

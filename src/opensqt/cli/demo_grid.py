@@ -17,13 +17,16 @@ from opensqt.matching.sources.synthetic import synthetic_symbol
 STEP_OF_PRICE = Decimal("0.00045")
 ORDER_QUANTITY = Decimal(130)
 WINDOW = 15
+MAX_NOTIONAL = Decimal(20_000)
 
 
 @final
 class DemoGrid(msgspec.Struct, frozen=True):
-    """Interval and quantity in quote currency; windows in levels on each side."""
+    """Interval, quantity and `max_notional` in quote currency, `max_position` in base; windows in levels per side."""
 
     interval: Decimal
+    max_position: Decimal
+    max_notional: Decimal = MAX_NOTIONAL
     order_quantity: Decimal = ORDER_QUANTITY
     buy_window: int = WINDOW
     sell_window: int = WINDOW
@@ -31,12 +34,15 @@ class DemoGrid(msgspec.Struct, frozen=True):
 
 def grid_for(price: Decimal, instrument: Instrument | None) -> DemoGrid:
     """Return the grid for a symbol that trades around `price`; without an instrument its filters are not known yet."""
-    step = price * STEP_OF_PRICE
-    step = step.quantize(Decimal(1).scaleb(step.adjusted() - 1), rounding=ROUND_HALF_UP)
+    step = _two_digits(price * STEP_OF_PRICE)
     if instrument is not None:
         ticks = (step / instrument.tick_size).quantize(Decimal(1), rounding=ROUND_CEILING)
         step = max(ticks, Decimal(1)) * instrument.tick_size
-    return DemoGrid(interval=step.normalize() + 0)
+    return DemoGrid(interval=step.normalize() + 0, max_position=_two_digits(MAX_NOTIONAL / price).normalize() + 0)
+
+
+def _two_digits(value: Decimal) -> Decimal:
+    return value.quantize(Decimal(1).scaleb(value.adjusted() - 1), rounding=ROUND_HALF_UP)
 
 
 def grid_for_replay(venue_symbol: str, price: Decimal) -> DemoGrid:
