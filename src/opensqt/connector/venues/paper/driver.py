@@ -25,6 +25,7 @@ from opensqt.matching.state import Row
 from opensqt.matching.venue import SimulatedVenue
 
 TICK_S = 0.01
+CATCH_UP_S = 0.001
 MAX_TURN_S = 0.004
 SLICE_NS = 20 * NS_PER_MS
 SAVE_EVERY_NS = NS_PER_S
@@ -75,6 +76,7 @@ class PaperDriver:
         self._marks: dict[str, MarkPrice] = {}
         self._saved_ns = 0
         self._is_scheduled = False
+        self._is_behind = False
         self._is_over = False
         self._timer: asyncio.TimerHandle | None = None
         self.failure: asyncio.Future[None] = self._loop.create_future()
@@ -139,6 +141,7 @@ class PaperDriver:
     def _play_market(self, traded: set[str]) -> tuple[int, list[VenueEvent]]:
         events: list[VenueEvent] = []
         target_ns = self.venue_now_ns()
+        self._is_behind = False
         began = time.monotonic()
         position_ns = max(self._venue.view.clock_ns, self._source.next_time_ns() or 0)
         while True:
@@ -154,6 +157,7 @@ class PaperDriver:
                 if self._venue_clock.at(monotonic_ns) - position_ns > MAX_LAG_S * self._venue_clock.speed * NS_PER_S:
                     self._venue_clock.start(monotonic_ns, position_ns)
                 target_ns = position_ns
+                self._is_behind = True
                 break
         if self._source.next_time_ns() is None:
             self._end_of_market()
@@ -213,7 +217,7 @@ class PaperDriver:
         self._sink.on_session(SessionStatus(market_stream_up=False, private_stream_up=True, reason=reason))
 
     def _plan(self) -> None:
-        delay_s = TICK_S
+        delay_s = CATCH_UP_S if self._is_behind else TICK_S
         due_ns = self._venue.next_due_ns()
         if due_ns is not None:
             delay_s = min(delay_s, self._venue_clock.seconds_until(due_ns, self._clock.monotonic_ns()))
