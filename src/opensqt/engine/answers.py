@@ -7,6 +7,8 @@ it.
 
 from collections.abc import Callable
 
+import msgspec
+
 from opensqt.domain.clock import NS_PER_MS, NS_PER_S
 from opensqt.domain.errors import ErrorReason
 from opensqt.domain.order import Order
@@ -76,6 +78,7 @@ def _take_stranger(bot: Bot, order: Order, evidence: str) -> None:
             bot.adopt_order(order, owner, evidence)
         return
     key = order.client_order_id or order.exchange_order_id
+    order = msgspec.structs.replace(order, client_order_id=key)
     if order.state.is_terminal:
         bot.orders.foreign.pop(key, None)
     else:

@@ -16,7 +16,7 @@ from opensqt.domain.fill import CashFlow, CashFlowKind, Fill
 from opensqt.domain.instrument import Instrument
 from opensqt.domain.market import FeedHealth, MarkPrice
 from opensqt.domain.order import Order
-from opensqt.engine import answers, operator_events, quoting, recovery, upkeep
+from opensqt.engine import answers, operator_events, quoting, recovery, starting, upkeep
 from opensqt.engine.account import AccountBook
 from opensqt.engine.bot import Bot
 from opensqt.engine.commands import Command, SlotRecord
@@ -125,7 +125,7 @@ class EngineCore:
     def _decide(self, bot: Bot, now_ns: int) -> None:
         if bot.gate.reasons:
             was_checked = bot.start_checked
-            recovery.finish(bot, now_ns)
+            starting.finish(bot, now_ns)
             if bot.start_checked and not was_checked and bot.account_book is not None:
                 # The baseline belongs before the first order.
                 upkeep.compare_account(self, bot.account_book)

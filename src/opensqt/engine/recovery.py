@@ -2,37 +2,23 @@
 
 attach -> book the fills and cash flows of the snapshot -> match open orders by client id -> ask for every order of ours
 that is not among them -> trade. Doing it twice changes nothing: fills are booked by trade id, orders are matched by id.
-Ownership comes from client ids alone, so orders of earlier runs, and of a bot whose database is gone, are ours again;
-the lattice of such a bot is read back from the prices its orders rest at.
+Ownership comes from client ids alone, so orders of earlier runs, and of a bot whose database is gone, are ours again.
 """
 
-from collections import Counter
-
-from opensqt._core.grid import Lattice
 from opensqt.domain.account import Position
-from opensqt.domain.errors import RequestError
 from opensqt.domain.instrument import Instrument, InstrumentStatus
 from opensqt.domain.money import to_units
 from opensqt.domain.order import Order, Side
 from opensqt.domain.order_state import Cause, OrderState
 from opensqt.engine.answers import take_order
 from opensqt.engine.bot import FLATTEN_SLOT, Bot
-from opensqt.engine.commands import OrderRecord, SetLeverage
+from opensqt.engine.commands import OrderRecord
 from opensqt.engine.events import Attached
 from opensqt.engine.orders import TrackedOrder
 from opensqt.engine.risk.gate import Limits
 from opensqt.engine.risk.reasons import Code
-from opensqt.engine.risk.start_checks import StartFacts, refusals
-from opensqt.engine.strategy.classic_grid import (
-    ClassicGrid,
-    describe_lattice,
-    interval_ticks,
-    ratio_ppb,
-    snap_to_ticks,
-)
-
-LEVERAGE_PATIENCE_NS = 10_000_000_000
-START_CHECK_SPACING_NS = 10_000_000_000
+from opensqt.engine.starting import ask_leverage, finish
+from opensqt.engine.strategy.classic_grid import ClassicGrid, snap_to_ticks
 
 
 def restore_orders(bot: Bot) -> None:
@@ -90,7 +76,7 @@ def take_snapshot(bot: Bot, event: Attached, now_ns: int) -> None:
     bot.position_differs_since_ns = 0
     bot.gate.set(Code.BOOK_NOT_VALID, not bot.market.valid and bot.start_checked, bot.market.invalid_reason, now_ns)
     bot.gate.lift(Code.FENCED)
-    _ask_leverage(bot, now_ns)
+    ask_leverage(bot, now_ns)
     bot.next_start_check_ns = 0
     finish(bot, now_ns)
 
@@ -214,165 +200,3 @@ def configured_limits(bot: Bot, instrument: Instrument) -> Limits:
         max_order_notional_units=0 if risk.max_order_notional is None else to_units(risk.max_order_notional, scale),
         max_leverage=risk.max_leverage,
     )
-
-
-def finish(bot: Bot, now_ns: int) -> None:
-    """Go from recovered to trading, as far as what is known allows: lattice, durable state, leverage, start checks."""
-    if not bot.attached or bot.instrument is None:
-        return
-    if not bot.proving:
-        bot.gate.lift(Code.RECOVERING)
-    if bot.grid is None and not _lay_lattice(bot, now_ns):
-        bot.gate.add(Code.WAITING_FOR_PRICE, "no valid price yet to lay the lattice from", now_ns)
-        return
-    if bot.market.price2_ticks:
-        bot.gate.lift(Code.WAITING_FOR_PRICE)
-    if not bot.lattice_saved:
-        if bot.gate.add(Code.WAITING_FOR_DISK, "the lattice is being made durable", now_ns):
-            bot.outbox.record(bot.record())
-        return
-    bot.gate.lift(Code.WAITING_FOR_DISK)
-    if bot.position.leverage == bot.config.leverage:
-        bot.leverage_asked_ns = 0
-        bot.gate.lift(Code.WAITING_FOR_LEVERAGE)
-        bot.gate.lift(Code.LEVERAGE_REFUSED)
-    if bot.start_checked or bot.proving:
-        return
-    if bot.market.price2_ticks == 0:
-        bot.gate.add(Code.WAITING_FOR_PRICE, "no valid price yet for the start checks", now_ns)
-    elif now_ns >= bot.next_start_check_ns:
-        bot.next_start_check_ns = now_ns + START_CHECK_SPACING_NS
-        _check_start(bot, now_ns)
-
-
-def _lay_lattice(bot: Bot, now_ns: int) -> bool:
-    instrument = bot.instrument
-    assert instrument is not None, "a lattice needs units"
-    stored, step = bot.restored.record, (interval_ticks(bot.config.grid, instrument), ratio_ppb(bot.config.grid))
-    if stored is not None and stored.anchor_ticks and (stored.interval_ticks, stored.ratio_ppb) != step:
-        message = (
-            f"the configured step is {step[0]} ticks or {step[1]} ppb, but this bot's lattice was made with "
-            f"{stored.interval_ticks} ticks or {stored.ratio_ppb} ppb and its slots are counted in that; restore "
-            "`grid.interval` (or `grid.ratio`), or stop it with `flatten` and begin anew under another id and tag"
-        )
-        bot.gate.add(Code.START_CHECK, message, now_ns)
-        return False
-    if bot.anchor_ticks == 0:
-        bot.anchor_ticks = _anchor_of_own_orders(bot, instrument)
-    if bot.anchor_ticks == 0 and bot.config.grid.anchor is not None:
-        bot.anchor_ticks = snap_to_ticks(bot.config.grid.anchor, instrument)
-    if bot.anchor_ticks == 0:
-        price2 = bot.market.price2_ticks
-        if price2 == 0:
-            return False
-        bot.anchor_ticks = (price2 + 1) // 2
-    try:
-        bot.grid = ClassicGrid(bot.config.grid, instrument, bot.anchor_ticks)
-    except (RequestError, ValueError) as error:
-        bot.gate.add(Code.START_CHECK, f"the grid cannot be laid: {error}; correct `grid`", now_ns)
-        bot.anchor_ticks = 0
-        return False
-    for order in bot.orders.open.values():
-        if "level_ticks" not in order.inputs and order.slot != FLATTEN_SLOT:
-            order.live_price_ticks = bot.grid.at_its_level(order.slot, order.side, order.price_ticks)
-    bot.orders.rebuild_live()
-    bot.journal("info", "LATTICE", describe_lattice(bot.grid.lattice, instrument), now_ns)
-    bot.unsaid.everything = True
-    return True
-
-
-def _anchor_of_own_orders(bot: Bot, instrument: Instrument) -> int:
-    """Return the anchor most of the bot's orders and fills at the venue agree on; 0 when there are none."""
-    votes: Counter[int] = Counter()
-    interval, ratio = interval_ticks(bot.config.grid, instrument), ratio_ppb(bot.config.grid)
-    seen = [(order.slot, order.side, order.price_ticks) for order in bot.orders.open.values()]
-    seen.extend(
-        (booked.slot, booked.fill.side, booked.fill.price_ticks)
-        for booked in bot.recent_fills
-        if booked.slot is not None
-    )
-    for slot, side, price_ticks in seen:
-        level = slot if side is Side.BUY else slot + 1
-        if interval:
-            votes[price_ticks - level * interval] += 1
-        elif price_ticks > 0:
-            guess = round(price_ticks / (1 + ratio / 10**9) ** level)
-            for anchor in range(max(1, guess - 2), guess + 3):
-                lattice = Lattice(anchor, 0, ratio)
-                if level >= lattice.lowest_index and lattice.level_ticks(level) == price_ticks:
-                    votes[anchor] += 1
-    for anchor, _count in votes.most_common():
-        if anchor > 0:
-            return anchor
-    return 0
-
-
-def _ask_leverage(bot: Bot, now_ns: int) -> None:
-    if bot.position.leverage == bot.config.leverage or bot.stop_mode is not None:
-        return
-    bot.gate.add(Code.WAITING_FOR_LEVERAGE, f"leverage {bot.config.leverage} is being set", now_ns)
-    bot.leverage_asked_ns = now_ns
-    bot.outbox.send(SetLeverage(bot.symbol, bot.config.leverage))
-
-
-def check_leverage(bot: Bot, now_ns: int) -> None:
-    """Give up waiting for the leverage after a while, and say so."""
-    if 0 < bot.leverage_asked_ns < now_ns - LEVERAGE_PATIENCE_NS:
-        bot.leverage_asked_ns = 0
-        bot.gate.lift(Code.WAITING_FOR_LEVERAGE)
-        bot.gate.add(
-            Code.LEVERAGE_REFUSED,
-            f"the venue reports leverage {bot.position.leverage}, wanted is {bot.config.leverage}; set it by hand or "
-            "change `leverage`",
-            now_ns,
-        )
-
-
-def _check_start(bot: Bot, now_ns: int) -> None:
-    grid = bot.grid
-    assert grid is not None, "start checks need a lattice"
-    unexplained_lots = bot.position.lots - bot.ledger.position_lots
-    # Once a bot has begun, lots it cannot explain are a fault and not something to adopt.
-    beginning = not bot.begun
-    facts = StartFacts(
-        account=bot.account,
-        price2_ticks=bot.market.price2_ticks,
-        held_lots=bot.ledger.slot_lots,
-        held_cost_ticks_lots=bot.ledger.cost_ticks_lots,
-        unknown_position_lots=unexplained_lots if beginning else 0,
-    )
-    found = refusals(bot.config, grid, facts)
-    if found:
-        if bot.gate.add(Code.START_CHECK, "; ".join(found), now_ns):
-            for message in found:
-                bot.journal("alarm", Code.START_CHECK.value, message, now_ns)
-        return
-    bot.start_checked = True
-    if not bot.begun:
-        bot.begun = True
-        bot.outbox.record(bot.record())
-    if bot.gate.lift(Code.START_CHECK):
-        bot.journal("info", Code.START_CHECK.value, "the start checks pass now", now_ns)
-    if facts.unknown_position_lots > 0:
-        _adopt_position(bot, grid, facts.unknown_position_lots, now_ns)
-
-
-def _adopt_position(bot: Bot, grid: ClassicGrid, lots: int, now_ns: int) -> None:
-    """Spread a position over the slots from the price upward, a level's size each, at its entry price."""
-    instrument = grid.instrument
-    entry = bot.position.entry_price or bot.market.mark_price(instrument)
-    entry_ticks = snap_to_ticks(entry, instrument)
-    slot = grid.lattice.index_near(bot.market.price2_ticks)
-    left = lots
-    while left > 0:
-        size = min(left, max(grid.lots_at(slot), instrument.min_lots))
-        if not grid.has_level(slot + 1):
-            size = left
-        bot.ledger.adopt(slot, size, size * entry_ticks)
-        bot.slots.refresh(slot)
-        left -= size
-        slot += 1
-    if bot.account_book is not None and bot.account_book.baseline_cash is not None:
-        # Adopted lots are paid for in the ledger from now on; the account has paid for them long ago.
-        bot.account_book.baseline_cash += instrument.money(lots * entry_ticks * instrument.units_per_tick_lot)
-    bot.journal("warning", "POSITION_ADOPTED", f"{lots} lots at {entry} were taken over", now_ns)

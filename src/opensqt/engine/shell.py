@@ -33,6 +33,7 @@ from opensqt.engine.store.store import Store
 from opensqt.runtime.sqlite import StoreError
 
 TIMER_S = 0.2
+REATTACH_SPACING_S = 10.0
 EQUITY_S = 30.0
 
 _SENT = (Place, Cancel, Query, SetLeverage)
@@ -62,6 +63,8 @@ class EngineShell:
         self._store_was_healthy = True
         self._saving: set[asyncio.Task[None]] = set()
         self._receive_ns = 0
+        self._reattached_at_s = float("-inf")
+        self._reattach_timer: asyncio.TimerHandle | None = None
         self._turn_waiters: list[asyncio.Future[None]] = []
 
     def take(self, events: list[Event]) -> None:
@@ -152,9 +155,25 @@ class EngineShell:
             self.client.send(sends, self._receive_ns)
         if records:
             self._save(records)
-        if reattach is not None and self.client is not None:
-            _log.warning("reattaching", reason=reattach.reason)
-            self.client.reset(reattach.reason)
+        if reattach is not None:
+            self._reattach(reattach.reason)
+
+    def _reattach(self, reason: str) -> None:
+        """End the session now, or later when the last one ended just before; proving everything takes its time."""
+        loop = asyncio.get_running_loop()
+        if self.client is None or self._reattach_timer is not None:
+            return
+        wait_s = self._reattached_at_s + REATTACH_SPACING_S - loop.time()
+        if wait_s > 0:
+            self._reattach_timer = loop.call_later(wait_s, self._reattach_later, reason)
+            return
+        _log.warning("reattaching", reason=reason)
+        self._reattached_at_s = loop.time()
+        self.client.reset(reason)
+
+    def _reattach_later(self, reason: str) -> None:
+        self._reattach_timer = None
+        self._reattach(reason)
 
     def _save(self, records: list[StoreRecord]) -> None:
         self.store.write(records)

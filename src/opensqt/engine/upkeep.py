@@ -9,7 +9,7 @@ from opensqt.domain.ledger import Ledger
 from opensqt.domain.market import BookValidity, FeedHealth
 from opensqt.domain.order import Side
 from opensqt.domain.order_state import OrderState
-from opensqt.engine import answers, recovery
+from opensqt.engine import answers, starting
 from opensqt.engine.account import AccountBook
 from opensqt.engine.bot import Bot
 from opensqt.engine.commands import BaselineRecord, Reattach
@@ -77,7 +77,7 @@ def tick(bot: Bot, now_ns: int) -> None:
     bot.slots.drop_expired(now_ns)
     if not bot.attached:
         return
-    recovery.check_leverage(bot, now_ns)
+    starting.check_leverage(bot, now_ns)
     answers.ask_unknown(bot, now_ns)
     if answers.fills_are_overdue(bot, now_ns):
         bot.outbox.send(Reattach("an order was filled and its fills did not come"))
