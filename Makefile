@@ -60,10 +60,12 @@ $(VENV)/.lint-tools: $(VENV)/.created pyproject.toml
 
 .PHONY: run
 run: $(VENV)/.installed ## Build everything and run the demo: three services, paper venue, a grid on a page
-	@exec $(BIN)/opensqt demo $(ARGS)
+# On a terminal the demo is a job of its own, so that Ctrl-C reaches it and not make, which would report an interrupt as a failure.
+	@if [ -t 0 ]; then set -m; fi; $(BIN)/opensqt demo $(ARGS)
 
 .PHONY: test
-test: $(VENV)/.installed $(VENV)/.test-tools ## Run every test against the installed wheel
+test: $(VENV)/.installed $(VENV)/.test-tools ## Run every test against the installed wheel, and the page's own
+	cd web && npm test --silent
 	$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: test-unit

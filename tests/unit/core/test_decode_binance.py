@@ -164,6 +164,7 @@ def test_a_trade_tells_its_aggressor_and_whether_the_market_made_it() -> None:
     assert trade.is_market
     assert not decode_trade(TRADE.replace(b"MARKET", b"INSURANCE_FUND"), TICK, LOT).is_market
     assert decode_trade(TRADE.replace(b'"X":"MARKET",', b""), TICK, LOT).is_market
+    assert not decode_trade(TRADE.replace(b"MARKET", b""), TICK, LOT).is_market
 
 
 def test_an_aggregated_trade() -> None:

@@ -176,7 +176,7 @@ def decode_trade(bytes data not None, Increment price not None, Increment lot no
     out.price_ticks = found.numbers[event.TRADE_TICKS]
     out.lots = found.numbers[event.TRADE_LOTS]
     out.is_buyer_maker = found.numbers[event.TRADE_BUYER_IS_MAKER]
-    out.is_market = found.origin.size == 0 or is_text(found.origin.start, found.origin.size, b"MARKET", 6)
+    out.is_market = found.origin.start == NULL or is_text(found.origin.start, found.origin.size, b"MARKET", 6)
     return out
 
 

@@ -38,7 +38,7 @@ cdef struct Event:
     int64_t[MAX_SLOTS] numbers
     Text symbol
     Text interval            # kline
-    Text origin              # trade: X; size 0 when absent
+    Text origin              # trade: X; start NULL when absent (an empty text is somebody else's word)
     Py_ssize_t stopped_at    # byte reached when scanning ended
 
 
