@@ -1,0 +1,1 @@
+"""One folder per venue whose protocol the simulator speaks."""
