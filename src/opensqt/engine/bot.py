@@ -117,7 +117,8 @@ class Bot:
         """Orders whose fate was asked for and not answered since the session began or a reconcile."""
         self.attached = False
         self.position_differs_since_ns = 0
-        self.corrections: list[tuple[str, str, str]] = []
+        self.corrections: deque[tuple[str, str, str]] = deque(maxlen=KEPT_FILLS)
+        """What proving orders changed, newest last: client id, what, evidence."""
         self.sequence = 0
         self.recent_fills: deque[BookedFill] = deque(restored.recent_fills, maxlen=KEPT_FILLS)
         self.recent_journal: deque[JournalRecord] = deque(restored.recent_journal, maxlen=KEPT_JOURNAL)

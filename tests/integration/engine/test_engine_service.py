@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from models.grid_connector import FakeConnector
 from models.grid_venue import SYMBOL, Venue, config
 
@@ -17,6 +18,7 @@ from opensqt.domain.errors import (
     OpensqtError,
     RequestError,
     RoleError,
+    UnavailableError,
     UnsupportedError,
 )
 from opensqt.domain.order import Side
@@ -30,6 +32,8 @@ from opensqt.proto.risk_pb2_grpc import RiskServiceStub
 from opensqt.runtime.config import GrpcClientConfig, GrpcServerConfig, Secret, TokenConfig
 from opensqt.runtime.grpc_client import call, open_channel
 from opensqt.runtime.lifecycle import Lifecycle
+
+pytestmark = pytest.mark.slow
 
 TRADE, READ = Secret("t" * 32), Secret("r" * 32)
 
@@ -121,6 +125,50 @@ def fill_nearest(connector: FakeConnector, lots: int = 10) -> str:
     connector.venue.fill(order.client_order_id, lots)
     connector.changed()
     return order.client_order_id
+
+
+async def test_engine_without_a_connector_answers_and_says_so(tmp_path: Path) -> None:
+    socket = f"{tmp_path}/e.sock"
+    settings = msgspec.structs.replace(
+        config(),
+        connector=GrpcClientConfig(address=f"unix:{tmp_path}/nobody.sock"),
+        grpc=GrpcServerConfig(unix_socket=socket),
+        state_file=tmp_path / "engine.db",
+    )
+    engine = Engine(settings, socket)
+    await engine.start()
+    health = health_pb2_grpc.HealthStub(engine.channel)
+    try:
+        bot = await engine.bot()
+        assert {reason.code for reason in bot.reasons} >= {"CONNECTOR_DOWN"}
+        assert not bot.connections[0].up
+        asked = health_pb2.HealthCheckRequest(service="opensqt.market_maker.v1.EngineService")
+        assert (await health.Check(asked, timeout=5)).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        positions = PositionServiceStub(engine.channel)
+        assert not (
+            await call(positions.GetPositions, position_pb2.PositionServiceGetPositionsRequest(), timeout_s=5)
+        ).positions
+        with pytest.raises(UnavailableError, match="never attached"):
+            await call(
+                PortfolioServiceStub(engine.channel).GetRiskProfile, portfolio_pb2.GetRiskProfileRequest(), timeout_s=5
+            )
+        with pytest.raises(UnavailableError, match="connector is down"):
+            await call(engine.api.Reconcile, engine_pb2.ReconcileRequest(), timeout_s=5)
+    finally:
+        await engine.stop()
+        await engine.close()
+
+
+async def test_engine_is_healthy_while_it_is_attached(engine: Engine, connector: FakeConnector) -> None:
+    health = health_pb2_grpc.HealthStub(engine.channel)
+    asked = health_pb2.HealthCheckRequest(service="opensqt.market_maker.v1.EngineService")
+    assert (await health.Check(asked, timeout=5)).status == health_pb2.HealthCheckResponse.SERVING
+    await connector.stop()
+    await until(lambda: _is_not_serving(health, asked))
+
+
+async def _is_not_serving(health: health_pb2_grpc.HealthStub, asked: health_pb2.HealthCheckRequest) -> bool:
+    return (await health.Check(asked, timeout=5)).status == health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 async def test_fill_becomes_a_take_profit_and_a_told_profit(engine: Engine, connector: FakeConnector) -> None:
