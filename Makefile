@@ -61,7 +61,7 @@ $(VENV)/.lint-tools: $(VENV)/.created pyproject.toml
 .PHONY: run
 run: $(VENV)/.installed ## Build everything and run the demo: three services, paper venue, a grid on a page
 # On a terminal the demo is a job of its own, so that Ctrl-C reaches it and not make, which would report an interrupt as a failure.
-	@if [ -t 0 ]; then set -m; fi; $(BIN)/opensqt demo $(ARGS)
+	@if [ -t 0 ]; then set -m; fi; $(BIN)/opensqt demo $(ARGS); exit $$?
 
 .PHONY: test
 test: $(VENV)/.installed $(VENV)/.test-tools ## Run every test against the installed wheel, and the page's own
