@@ -119,7 +119,7 @@ class Bot:
         self.position_differs_since_ns = 0
         self.corrections: deque[tuple[str, str, str]] = deque(maxlen=KEPT_FILLS)
         """What proving orders changed, newest last: client id, what, evidence."""
-        self.sequence = 0
+        self.sequence = restored.first_sequence
         self.recent_fills: deque[BookedFill] = deque(restored.recent_fills, maxlen=KEPT_FILLS)
         self.recent_journal: deque[JournalRecord] = deque(restored.recent_journal, maxlen=KEPT_JOURNAL)
         self.unsaid = Unsaid()

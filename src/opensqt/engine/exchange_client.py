@@ -171,9 +171,25 @@ class ExchangeClient:
     def _judge(self, error: OpensqtError) -> str:
         if self._reset_reason is not None:
             return self._reset_reason
+        if error.reason is ErrorReason.FENCED and self._outlive_lost_state(error):
+            return "the state file is new, the bots are not: their run number was raised"
         if error.reason in (ErrorReason.FENCED, ErrorReason.BAD_CREDENTIALS, ErrorReason.ROLE_REQUIRED):
             raise error
         return f"{error.reason.value}: {error.message}"
+
+    def _outlive_lost_state(self, error: OpensqtError) -> bool:
+        """Raise the epochs of bots whose database is gone above the ones the connector remembers.
+
+        Only before the first session and only without any stored run: otherwise being fenced means that a newer run
+        of these bots is trading, and this one must end.
+        """
+        needed = error.metadata.get("needed", "")
+        bots = list(self._core.bots.values())
+        if self.sessions or not needed.isdecimal() or not all(bot.restored.is_new for bot in bots):
+            return False
+        for bot in bots:
+            bot.epoch = max(bot.epoch, int(needed) + 1)
+        return True
 
     def _hello(self) -> trade_pb2.TradeHello:
         bots = list(self._core.bots.values())

@@ -99,6 +99,8 @@ def _book_missed(bot: Bot, event: Attached, now_ns: int) -> None:
 def _remember_past(bot: Bot, open_orders: list[Order], now_ns: int) -> None:
     """A bot without stored state finds out whether it has a past at the venue."""
     own_orders = [order for order in open_orders if bot.owner(order.client_order_id) is not None]
+    ids = [order.client_order_id for order in own_orders] + [booked.fill.client_order_id for booked in bot.recent_fills]
+    bot.epoch = max([bot.epoch, *(owner.epoch + 1 for client_id in ids if (owner := bot.owner(client_id)))])
     if not own_orders and not bot.ledger.totals.fills:
         return
     bot.history_complete = False

@@ -25,6 +25,8 @@ class RestoredBot(msgspec.Struct, kw_only=True):
     """
 
     epoch: int
+    first_sequence: int = 0
+    """Where this run's client order ids begin: no run that shares its epoch by accident began there."""
     is_new: bool = True
     anchor_ticks: int = 0
     config_version: int = 1

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from models.grid_venue import SYMBOL, World, config
 
+from opensqt.domain.client_id import MAX_SEQUENCE
 from opensqt.domain.fill import CashFlow, CashFlowKind
 from opensqt.domain.order import Side
 from opensqt.engine.commands import Cancel, Place, Query, Reattach, SetLeverage
@@ -98,6 +99,15 @@ def test_epoch_after_a_lost_database_lies_above_the_lost_ones(tmp_path: Path) ->
     later = restore(tmp_path / "two.db", config().bots, NOW_NS + 3_600_000_000_000).bots["eth"].epoch
     assert later > first
     assert first_epoch(0) == 1
+
+
+def test_runs_that_share_an_epoch_share_no_client_order_ids(tmp_path: Path) -> None:
+    one = restore(tmp_path / "one.db", config().bots, NOW_NS).bots["eth"]
+    two = restore(tmp_path / "two.db", config().bots, NOW_NS + 20_000_000).bots["eth"]
+    assert one.epoch == two.epoch
+    assert two.first_sequence - one.first_sequence == 200_000
+    latest = restore(tmp_path / "three.db", config().bots, (1 << 63) - 1).bots["eth"]
+    assert latest.first_sequence < MAX_SEQUENCE - 10**9
 
 
 def test_bot_may_not_change_its_tag_or_symbol(world: StoredWorld, tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from opensqt.domain.client_id import MAX_SEQUENCE
+from opensqt.domain.clock import NS_PER_MS
 from opensqt.domain.ledger import REMEMBERED_IDS, LedgerTotals, SlotLot
 from opensqt.engine.bot import FILL_OVERLAP_NS, KEPT_FILLS, KEPT_JOURNAL
 from opensqt.engine.commands import BotRecord, JournalRecord
@@ -22,6 +24,8 @@ from opensqt.runtime.sqlite import StoreError, open_database, quick_check
 
 _EPOCH_ZERO_NS = 1_735_689_600_000_000_000  # 2025-01-01
 _EPOCH_STEP_NS = 600_000_000_000
+_IDS_PER_SLOT = 10_000
+_SEQUENCE_SLOTS = MAX_SEQUENCE // _IDS_PER_SLOT // 2
 
 _log = structlog.get_logger(__name__)
 
@@ -76,6 +80,14 @@ def restore(path: Path, configs: Iterable[BotConfig], now_ns: int) -> Restored:
     return Restored(bots=bots, baselines=baselines)
 
 
+def first_sequence(now_ns: int) -> int:
+    """Return where a run's client order ids begin.
+
+    After a lost database two runs may get the same epoch; beginning at the time of day keeps their ids apart.
+    """
+    return now_ns // NS_PER_MS % _SEQUENCE_SLOTS * _IDS_PER_SLOT
+
+
 def first_epoch(now_ns: int) -> int:
     """Return the epoch of a bot without a past on this disk.
 
@@ -88,7 +100,7 @@ def first_epoch(now_ns: int) -> int:
 def _restore_bot(connection: sqlite3.Connection, config: BotConfig, now_ns: int) -> RestoredBot:
     row = connection.execute("SELECT * FROM bots WHERE bot_id = ?", (config.id,)).fetchone()
     if row is None:
-        return RestoredBot(epoch=first_epoch(now_ns), started_ns=now_ns)
+        return RestoredBot(epoch=first_epoch(now_ns), first_sequence=first_sequence(now_ns), started_ns=now_ns)
     for key in ("tag", "symbol"):
         if row[key] != getattr(config, key):
             raise ConfigError.single(
@@ -101,7 +113,9 @@ def _restore_bot(connection: sqlite3.Connection, config: BotConfig, now_ns: int)
     version = row["config_version"] + (row["config_text"] != to_json(config))
     record = msgspec.json.decode(row["document"], type=BotRecord) if row["document"] else None
     if record is None:  # it never got as far as a lattice
-        return RestoredBot(epoch=epoch, config_version=version, started_ns=now_ns)
+        return RestoredBot(
+            epoch=epoch, first_sequence=first_sequence(now_ns), config_version=version, started_ns=now_ns
+        )
     watermark_ns = max(
         record.watermark_ns,
         _one(connection, "SELECT max(venue_time_ns) FROM fills WHERE bot_id = ?", config.id),
@@ -111,6 +125,7 @@ def _restore_bot(connection: sqlite3.Connection, config: BotConfig, now_ns: int)
     since_ns = watermark_ns - 2 * FILL_OVERLAP_NS
     return RestoredBot(
         epoch=epoch,
+        first_sequence=first_sequence(now_ns),
         is_new=False,
         begun=record.begun,
         anchor_ticks=record.anchor_ticks,
