@@ -16,7 +16,7 @@ import msgspec
 from opensqt._core.book import OrderBook
 from opensqt.connector.commands import OutcomeReport, VenueCommand
 from opensqt.connector.market_types import Channel, FundingSettlement, FundingTerms, TickerStats
-from opensqt.connector.rate_budget import RateWindow
+from opensqt.connector.rate_budget import CommandCosts, RateBudget, RateWindow
 from opensqt.domain.account import Account, Position
 from opensqt.domain.fill import CashFlow, Fill
 from opensqt.domain.instrument import Instrument
@@ -41,6 +41,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     post_only: bool = True
     client_order_id_pattern: str = r"[0-9A-Za-z]{1,36}"
     kline_intervals: tuple[str, ...] = ("1m",)
+    command_costs: CommandCosts = CommandCosts()
 
 
 class SessionStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +89,12 @@ class BookWriter(Protocol):
 
 class AdapterSink(Protocol):
     """Where an adapter pushes. Nothing here blocks or raises."""
+
+    @property
+    def budget(self) -> RateBudget:
+        """Return the venue's limits: commands were charged before they came; the adapter charges its own requests
+        and feeds what replies say."""
+        ...
 
     def book(self, symbol: str, book: OrderBook | None = None) -> BookWriter:
         """Return the writer of one symbol's book; one that the adapter keeps itself is handed in once."""

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import msgspec
 
 from opensqt.domain.errors import ErrorReason
-from opensqt.domain.order import Order, OrderRequest
+from opensqt.domain.order import Order, OrderRequest, Side
 
 
 @unique
@@ -29,12 +29,13 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Amend(msgspec.Struct, frozen=True, kw_only=True):
-    """Change price and total size (executed part included) of one order."""
+    """Change price and total size (executed part included) of one order; `side` is the order's own."""
 
     token: int
     symbol: str
     client_order_id: str
     exchange_order_id: str
+    side: Side
     price_ticks: int
     total_lots: int
     instrument_revision: int

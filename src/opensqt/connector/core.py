@@ -91,6 +91,7 @@ class ConnectorCore:
             budget,
             id_pattern=capabilities.client_order_id_pattern,
             timeout_ns=command_timeout_ms * NS_PER_MS,
+            costs=capabilities.command_costs,
         )
         self.trade = TradeHub(
             self.mirror,

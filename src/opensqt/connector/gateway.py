@@ -13,7 +13,7 @@ Rules it keeps:
 Methods return the commands to send; whoever calls hands them to the venue in the same turn.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import final
 
 import msgspec
@@ -29,7 +29,7 @@ from opensqt.connector.order_checks import (
     pending_order,
 )
 from opensqt.connector.outcome_group import OutcomeGroup
-from opensqt.connector.rate_budget import Lane, RateBudget
+from opensqt.connector.rate_budget import CommandCosts, Lane, RateBudget
 from opensqt.connector.settle import Unsettled
 from opensqt.connector.veto import PendingExposure, Veto
 from opensqt.domain.errors import ErrorReason, LimitError, NotFoundError, invalid_field
@@ -59,12 +59,14 @@ class OrderGateway:
         *,
         id_pattern: str,
         timeout_ns: int,
+        costs: CommandCosts = CommandCosts(),  # noqa: B008  frozen
     ) -> None:
         self._mirror = mirror
         self._veto = veto
         self._budget = budget
         self._id_pattern = id_pattern
         self._timeout_ns = timeout_ns
+        self._costs = costs
         self._next_token = 1
         self._in_flight: dict[int, _InFlight] = {}
         self._placing: dict[str, Place] = {}
@@ -94,7 +96,7 @@ class OrderGateway:
             pending=pending,
             now_ns=now_ns,
         )
-        self._take(Lane.AMEND if request.reduce_only else Lane.NEW, now_ns)
+        self._take(Lane.AMEND if request.reduce_only else Lane.NEW, self._costs.place, now_ns)
         self._veto.sent(now_ns)
         command = Place(self._token(), request)
         self._placing[request.client_order_id] = command
@@ -131,13 +133,14 @@ class OrderGateway:
             pending=self._pending.get(symbol, PendingExposure()),
             now_ns=now_ns,
         )
-        self._take(Lane.AMEND, now_ns)
+        self._take(Lane.AMEND, self._costs.amend, now_ns)
         self._veto.sent(now_ns)
         command = Amend(
             token=self._token(),
             symbol=symbol,
             client_order_id=order.client_order_id,
             exchange_order_id=order.exchange_order_id,
+            side=order.side,
             price_ticks=price_ticks,
             total_lots=total_lots,
             instrument_revision=instrument_revision,
@@ -158,7 +161,7 @@ class OrderGateway:
         known = self._mirror.order(client_order_id, symbol, exchange_order_id)
         if known is not None and known.state.is_terminal:
             raise ended_error(known)
-        self._take(Lane.CANCEL, now_ns)
+        self._take(Lane.CANCEL, self._costs.cancel, now_ns)
         command = Cancel(
             self._token(),
             symbol,
@@ -178,7 +181,7 @@ class OrderGateway:
         """
         instrument_of(self._mirror, symbol)
         if not prefix:
-            self._take(Lane.CANCEL, now_ns)
+            self._take(Lane.CANCEL, self._costs.cancel_all, now_ns)
             command = CancelAll(self._token(), symbol)
             self._track(command, reply, now_ns)
             return [command]
@@ -317,14 +320,14 @@ class OrderGateway:
         self.unsettled.seen(order.client_order_id)
         return msgspec.structs.replace(order, state=OrderState.REJECTED, reason=report.reason)
 
-    def _take(self, lane: Lane, now_ns: int) -> None:
+    def _take(self, lane: Lane, amounts: Mapping[str, int] | None, now_ns: int) -> None:
         if len(self._in_flight) >= MAX_IN_FLIGHT:
             raise LimitError(
                 ErrorReason.RATE_LIMITED,
                 f"{MAX_IN_FLIGHT} commands wait for the venue's answer already; wait for some of them",
                 retry_after_ms=100,
             )
-        self._budget.take(lane, now_ns)
+        self._budget.take(lane, now_ns, amounts)
 
     def _token(self) -> int:
         token = self._next_token
