@@ -1,8 +1,19 @@
 """Commands on their way to the simulated exchange; they take effect when their latency has passed."""
 
+from enum import IntEnum, unique
+
 import msgspec
 
 from opensqt.domain.order import OrderRequest
+
+
+@unique
+class SelfTrade(IntEnum):
+    """Which order ends when two of one account would trade; the arriving order decides. The codes are the matcher's."""
+
+    EXPIRE_TAKER = 0
+    EXPIRE_MAKER = 1
+    EXPIRE_BOTH = 2
 
 
 class Place(msgspec.Struct, frozen=True, tag=True):
@@ -11,6 +22,7 @@ class Place(msgspec.Struct, frozen=True, tag=True):
     account: str
     command_id: int
     request: OrderRequest
+    self_trade: SelfTrade = SelfTrade.EXPIRE_TAKER
 
 
 class Amend(msgspec.Struct, frozen=True, tag=True, kw_only=True):

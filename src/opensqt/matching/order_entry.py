@@ -112,6 +112,7 @@ class OrderEntry:
             reduce_only=request.reduce_only,
             opposite=market.opposite_levels(request.side, request.price_ticks),
             displayed_lots=market.displayed_lots(request.side, request.price_ticks) if request.price_ticks else 0,
+            stp=command.self_trade,
         )
         if events[0].kind == match.REJECTED:
             raise _refusal(events[0].reason)

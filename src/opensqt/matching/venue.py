@@ -27,7 +27,7 @@ from opensqt.domain.market import BookValidity
 from opensqt.domain.order import OrderRequest
 from opensqt.matching import persistence
 from opensqt.matching.booking import Booking
-from opensqt.matching.commands import Amend, Cancel, CancelAll, Command, Place, SetLeverage
+from opensqt.matching.commands import Amend, Cancel, CancelAll, Command, Place, SelfTrade, SetLeverage
 from opensqt.matching.config import VenueConfig
 from opensqt.matching.delay import DelayLine
 from opensqt.matching.events import (
@@ -109,9 +109,12 @@ class SimulatedVenue:
 
     # ---- commands
 
-    def place(self, account: str, request: OrderRequest, command_id: int, now_ns: int) -> list[VenueEvent]:
+    def place(
+        self, account: str, request: OrderRequest, command_id: int, now_ns: int,
+        self_trade: SelfTrade = SelfTrade.EXPIRE_TAKER,
+    ) -> list[VenueEvent]:  # fmt: skip
         """Send an order; exactly one CommandDone with this id will follow, as for every command."""
-        return self._send(Place(account, command_id, request), now_ns)
+        return self._send(Place(account, command_id, request, self_trade), now_ns)
 
     def amend(
         self, account: str, symbol: str, client_order_id: str, *, price_ticks: int, total_lots: int,

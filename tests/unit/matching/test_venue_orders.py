@@ -7,6 +7,7 @@ from models.venue_bench import ACCOUNT, BTC, ETH, Bench, open_bench, order_chang
 from opensqt.domain.errors import ErrorReason, RequestError
 from opensqt.domain.order import OrderRequest, Side, TimeInForce
 from opensqt.domain.order_state import OrderState
+from opensqt.matching.commands import SelfTrade
 from opensqt.matching.config import ZERO_LATENCY, HistoryConfig, LatencyConfig, VenueConfig
 from opensqt.matching.events import BookLost, CommandDone, Outcome
 from opensqt.matching.venue import SimulatedVenue
@@ -326,3 +327,20 @@ def test_crossed_book_stops_the_market_until_it_is_repaired() -> None:
     assert bench.venue.view.validity(BTC.symbol)[1] == ""
     assert bench.place(Side.BUY, 639_000, 10).outcome is Outcome.CONFIRMED
     assert bench.fills() == []
+
+
+def test_arriving_order_may_end_the_resting_one_of_its_own_account() -> None:
+    bench = open_bench()
+    bench.place(Side.SELL, 640_005, 10, client_order_id="resting")
+    request = OrderRequest(
+        symbol=BTC.symbol,
+        client_order_id="arriving",
+        side=Side.BUY,
+        price_ticks=640_010,
+        lots=10,
+        time_in_force=TimeInForce.GTC,
+        instrument_revision=1,
+    )
+    bench.venue.place(ACCOUNT, request, 99, bench.tick(), SelfTrade.EXPIRE_MAKER)
+    assert bench.order("resting").state is OrderState.EXPIRED
+    assert bench.order("arriving").state is OrderState.FILLED
