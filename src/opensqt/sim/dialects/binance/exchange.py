@@ -101,6 +101,8 @@ class Exchange:
         self.user_events.tell(self.venue.advance(self.now_ns))
         now_ms = self.now_ms
         for user in self.users.values():
+            # Its first money arrived when the venue opened; a balance of time 0 counts as never used.
+            user.updated_ms = user.updated_ms or now_ms
             for symbol in [name for name, due_ms in user.countdowns.items() if due_ms <= now_ms]:
                 del user.countdowns[symbol]
                 self.cancel_all(user, self.rules[symbol])

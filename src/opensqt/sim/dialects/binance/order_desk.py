@@ -7,6 +7,7 @@ from opensqt.domain.clock import NS_PER_MS
 from opensqt.domain.errors import ErrorReason
 from opensqt.domain.order import Order, OrderRequest, OrderType, Side
 from opensqt.domain.order_state import OrderState
+from opensqt.matching.commands import SelfTrade
 from opensqt.matching.events import CommandDone, Outcome
 from opensqt.sim.dialects.binance import encode
 from opensqt.sim.dialects.binance.accounts import OrderFacts, User
@@ -19,6 +20,13 @@ from opensqt.sim.dialects.binance.rules import SymbolRules
 MAX_AMENDMENTS: Final = 10_000
 _ALPHABET: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _SIDES: Final = frozenset({"BUY", "SELL"})
+_SELF_TRADE: Final = {
+    # Old clients may still ask for NONE; the exchange behind never lets an account trade with itself.
+    "NONE": SelfTrade.EXPIRE_MAKER,
+    "EXPIRE_MAKER": SelfTrade.EXPIRE_MAKER,
+    "EXPIRE_TAKER": SelfTrade.EXPIRE_TAKER,
+    "EXPIRE_BOTH": SelfTrade.EXPIRE_BOTH,
+}
 _HOUR_MS: Final = 3_600_000
 _UNFILLED_KEPT_MS: Final = 3 * 24 * _HOUR_MS
 
@@ -64,7 +72,9 @@ class OrderDesk:
             reduce_only=placement.reduces,
             instrument_revision=rules.instrument.revision,
         )
-        events = exchange.venue.place(account, request, exchange.next_command_id(), exchange.now_ns)
+        events = exchange.venue.place(
+            account, request, exchange.next_command_id(), exchange.now_ns, _SELF_TRADE[placement.self_trade]
+        )
         done = next(event for event in events if isinstance(event, CommandDone))
         if done.outcome is not Outcome.CONFIRMED or done.order is None:
             exchange.user_events.tell(events)

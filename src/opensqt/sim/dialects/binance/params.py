@@ -52,7 +52,7 @@ class Params:
         """Return one of some words; an empty default makes it mandatory."""
         value = self.get(name, default) or default or self.text(name)
         if value not in choices:
-            raise ApiError(code)
+            raise ApiError(code, name)
         return value
 
     def boolean(self, name: str, default: bool = False) -> bool:

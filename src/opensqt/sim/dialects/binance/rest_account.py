@@ -23,6 +23,12 @@ _BRACKETS: Final = (
     (70_000_000, 10, "12.5"),
     (9_223_372_036_854_775_807, 4, "25"),
 )
+_WALLET_LISTS: Final = (
+    "/sapi/v1/capital/config/getall",
+    "/sapi/v1/margin/allAssets",
+    "/sapi/v1/margin/allPairs",
+    "/sapi/v1/margin/isolated/allPairs",
+)
 _SUCCESS: Final = {"code": 200, "msg": "success"}
 _END_OF_TIME: Final = 1 << 60
 
@@ -67,8 +73,9 @@ class AccountRest:
             ("PUT", "/fapi/v1/listenKey"): Endpoint(self.extend_stream, key),
             ("DELETE", "/fapi/v1/listenKey"): Endpoint(self.stop_stream, key),
         }
-        # Wallet services of the venue that clients ask at their start; nothing of them concerns futures.
-        rows["GET", "/sapi/v1/capital/config/getall"] = Endpoint(lambda _: [], signed, 10)
+        # Wallet and margin services of the venue that clients ask at their start; nothing of them concerns futures.
+        for path in _WALLET_LISTS:
+            rows["GET", path] = Endpoint(lambda _: [], signed, 1)
         return rows
 
     # ---- money
