@@ -18,6 +18,7 @@ from opensqt.engine.risk.reasons import Code, TradingState
 from opensqt.engine.servicer_engine import EngineServicer
 from opensqt.engine.shell import EngineShell
 from opensqt.proto import risk_pb2 as pb
+from opensqt.proto.engine_pb2 import TRADING_STATE_HALTED, BotState, StateReason
 from opensqt.proto.risk_pb2_grpc import RiskServiceServicer
 
 KEPT_RECONCILIATIONS = 100
@@ -117,9 +118,12 @@ class RiskServicer(RiskServiceServicer):
         request: pb.SubscribeRiskAlertsRequest,  # noqa: ARG002  it has no fields
         _context: Any,
     ) -> AsyncIterator[pb.RiskAlert]:
-        """Stream warnings and alarms as they are raised."""
+        """Stream what keeps a bot from trading freely now, then warnings and alarms as they are raised."""
         symbols = {bot.id: bot.symbol for bot in self._shell.core.bots.values()}
         async for event in self._shell.publisher.subscribe(()):
+            for bot in event.snapshot.bots:
+                for reason in bot.reasons:
+                    yield _in_force(bot, reason)
             for entry in event.delta.journal:
                 if entry.level in ALERT_LEVELS:
                     yield pb.RiskAlert(
@@ -254,6 +258,17 @@ def _lots(instrument: Instrument, size: Decimal | None) -> int | None:
     if size is None:
         return None
     return instrument.quantity_to_lots(size) if size else 0
+
+
+def _in_force(bot: BotState, reason: StateReason) -> pb.RiskAlert:
+    return pb.RiskAlert(
+        symbol=bot.symbol,
+        alert_type=reason.code,
+        severity="alarm" if bot.state == TRADING_STATE_HALTED else "warning",
+        message=reason.message,
+        timestamp=ms(reason.since_ns),
+        metadata={"bot_id": bot.bot_id},
+    )
 
 
 def _reconciled(bot: Bot, instrument: Instrument) -> pb.ReconciliationResult:
