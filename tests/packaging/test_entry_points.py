@@ -12,6 +12,7 @@ PROGRAMS = {
     "opensqt-connector": "opensqt.connector.app",
     "opensqt-engine": "opensqt.engine.app",
     "opensqt-live-server": "opensqt.live_server.app",
+    "opensqt-sim": "opensqt.sim.app",
 }
 COMMANDS = ("demo", "up", "check", "status", "pause", "resume", "stop", "version")
 HELP_LIMIT_S = 0.3

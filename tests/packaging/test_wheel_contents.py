@@ -61,7 +61,8 @@ def test_nothing_is_installed_outside_the_package(installed_files):
     homes = {file.parts[0] for file in installed_files if file.parts[0] != ".."}
     assert all(home == "opensqt" or home.startswith("opensqt-") for home in homes), homes
     outside = {file.name for file in installed_files if file.parts[0] == ".."}
-    assert outside <= {"opensqt", "opensqt-connector", "opensqt-engine", "opensqt-live-server"}
+    programs = {"opensqt", "opensqt-connector", "opensqt-engine", "opensqt-live-server", "opensqt-sim"}
+    assert outside <= programs
 
 
 def test_the_licence_is_mit_and_inside(distribution, installed_files):
