@@ -36,7 +36,7 @@ def built_page(project_root: Path) -> Path:
     pytest.skip("the page is not built (npm ci && npm run build in web/)")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def stack(project_root: Path) -> Iterator[PageStack]:
     url = os.environ.get("OPENSQT_E2E_URL")
     if url:
@@ -60,7 +60,7 @@ def stack(project_root: Path) -> Iterator[PageStack]:
         process.communicate(timeout=15)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         pytest.skip(f"no browser at {CHROMIUM} (apt-get install chromium)")
