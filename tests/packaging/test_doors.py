@@ -13,7 +13,7 @@ FORBIDDEN = {
     "opensqt.live_server.app": (*EXCHANGE_CODE, "opensqt.engine", "opensqt.matching"),
     "opensqt.connector.app": ("opensqt.engine", "opensqt.live_server", "opensqt.sim", "starlette", "uvicorn"),
     # The venue that clients are tested against reads and writes its protocol by itself.
-    "opensqt.sim.app": ("opensqt.connector", "opensqt.engine", "opensqt.live_server", "ccxt", "opensqt._core.decode"),
+    "opensqt.sim.app": ("opensqt.connector", "opensqt.engine", "opensqt.live_server", "ccxt"),
 }
 
 
