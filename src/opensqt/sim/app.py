@@ -19,7 +19,9 @@ from opensqt.matching.sources.instruments import known_symbols
 from opensqt.matching.sources.replay import open_replay
 from opensqt.matching.sources.synthetic import SyntheticConfig, SyntheticSource, synthetic_symbol
 from opensqt.runtime.clock import SystemClock
+from opensqt.runtime.config_types import LogConfig
 from opensqt.runtime.lifecycle import EXIT_FAILURE, Lifecycle, run_service
+from opensqt.runtime.logs import configure_logging
 from opensqt.sim.connections import ConnectionTimes
 from opensqt.sim.dialects.binance.exchange import ExchangeConfig
 from opensqt.sim.dialects.binance.limits import LimitConfig
@@ -38,6 +40,7 @@ def run(argv: Sequence[str] | None = None) -> None:
         _fail(str(error))
 
     async def main(lifecycle: Lifecycle) -> int | None:
+        configure_logging("sim", LogConfig())
         server = SimServer(_server(arguments), exchange, open_feed, SystemClock())
         try:
             try:
@@ -48,7 +51,7 @@ def run(argv: Sequence[str] | None = None) -> None:
                     "0 takes any free one\n"
                 )
                 return EXIT_FAILURE
-            lifecycle.supervise(_watch(server), "market")
+            lifecycle.supervise(server.run(), "market")
             _announce(server, exchange, as_json=arguments.json)
             await lifecycle.stop_event.wait()
         finally:
@@ -56,10 +59,6 @@ def run(argv: Sequence[str] | None = None) -> None:
         return None
 
     sys.exit(run_service("sim", main))
-
-
-async def _watch(server: SimServer) -> None:
-    await server.failure
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:

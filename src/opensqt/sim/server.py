@@ -14,7 +14,6 @@ import structlog
 from aiohttp import web
 
 from opensqt.domain.clock import NS_PER_MS, Clock
-from opensqt.matching.sources.errors import CaptureError
 from opensqt.sim.connections import Connections, ConnectionTimes
 from opensqt.sim.control import Control
 from opensqt.sim.dialects.binance.actions import Actions
@@ -72,9 +71,7 @@ class SimServer:
         self.actions = Actions(self.venue)
         self.market_over = False
         self._runner: web.AppRunner | None = None
-        self._timer: asyncio.TimerHandle | None = None
         self.port = config.port
-        self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def start(self) -> None:
         """Bind and begin.
@@ -92,19 +89,24 @@ class SimServer:
         await site.start()
         server: Any = site._server
         self.port = server.sockets[0].getsockname()[1]
-        self._plan_turn()
+
+    async def run(self) -> None:
+        """Drive the venue until cancelled.
+
+        Raises:
+            CaptureError: recorded data turned out to be broken.
+        """
+        while True:
+            self.turn()
+            await asyncio.sleep(TURN_S)
 
     async def stop(self) -> None:
         """Close every connection and the port."""
-        if self._timer is not None:
-            self._timer.cancel()
         await self.connections.close_all()
         if self._runner is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(2 * _STOP_S):
                     await self._runner.cleanup()
-        if not self.failure.done():
-            self.failure.cancel()
 
     def real_ms(self) -> int:
         """Return this machine's time in ms."""
@@ -149,15 +151,3 @@ class SimServer:
                 self.actions.act(fault)
             except ValueError as error:
                 _log.warning("fault_had_no_effect", kind=fault.kind, reason=str(error))
-
-    def _plan_turn(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(TURN_S, self._timed_turn)
-
-    def _timed_turn(self) -> None:
-        try:
-            self.turn()
-        except CaptureError as error:
-            if not self.failure.done():
-                self.failure.set_exception(error)
-            return
-        self._plan_turn()

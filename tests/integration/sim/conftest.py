@@ -94,7 +94,14 @@ async def start() -> AsyncIterator[Callable[..., Any]]:
         exchange = ExchangeConfig(users=make_keys(7, 2), seed=7, limits=limits or LimitConfig(is_enforced=False))
         server = SimServer(ServerConfig(times=times or ConnectionTimes(), **config), exchange, open_feed, SystemClock())
         await server.start()
-        closing.append(server.stop)
+        driving = asyncio.create_task(server.run())
+
+        async def stop() -> None:
+            driving.cancel()
+            await asyncio.gather(driving, return_exceptions=True)
+            await server.stop()
+
+        closing.append(stop)
         http = aiohttp.ClientSession()
         closing.append(http.close)
         return Client(server, http)

@@ -1,5 +1,6 @@
 """Order entry: what is accepted, what is refused with which code, and what happens then."""
 
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -39,9 +40,10 @@ ORDER = "/fapi/v1/order"
         ({"positionSide": "UP"}, -4060),
         ({"reduceOnly": "true"}, -2022),
         ({"reduceOnly": "maybe"}, -1130),
-        ({"quantity": "500"}, -2019),
+        ({"quantity": "100"}, -2019),
+        ({"quantity": "500"}, -2027),
         ({"price": "64001", "timeInForce": "GTX"}, -5022),
-        ({"price": "64001", "quantity": "900", "timeInForce": "FOK"}, -2019),
+        ({"price": "64001", "quantity": "150", "timeInForce": "FOK"}, -2019),
         ({"selfTradePreventionMode": "LATER"}, -5039),
         ({"priceMatch": "OPPONENT"}, -1106),
         ({"priceMatch": "BEST", "price": None}, -5037),
@@ -255,3 +257,12 @@ def test_arriving_order_decides_how_a_self_trade_ends(bench: SimBench, mode: str
         bench.ok("GET", ORDER, symbol="BTCUSDT", orderId=order["orderId"])["status"] for order in (resting, arriving)
     ]
     assert states == [maker, taker]
+
+
+def test_position_is_limited_by_its_leverage() -> None:
+    bench = SimBench(wallet=Decimal(1_000_000))
+    bench.ok("POST", "/fapi/v1/leverage", symbol="BTCUSDT", leverage=125)
+    assert bench.refuse("BUY", "63000", "0.9") == -2027
+    bench.place("BUY", "63000", "0.7")
+    assert bench.refuse("BUY", "63000", "0.2") == -2027
+    bench.place("SELL", "65000", "0.7")

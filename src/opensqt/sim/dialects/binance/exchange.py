@@ -149,6 +149,7 @@ class Exchange:
 
     def find(self, user: User, rules: SymbolRules, order_id: int, client_id: str) -> tuple[str, Order] | None:
         """Return (account, order) by exchange id or else by client id; None when there is none."""
+        found: list[tuple[str, Order]] = []
         for account in (user.name, user.name + SHORT_SUFFIX):
             order = self.venue.view.order(
                 account,
@@ -157,8 +158,8 @@ class Exchange:
                 exchange_order_id=str(order_id) if order_id else "",
             )
             if order is not None and int(order.exchange_order_id) in user.facts:
-                return account, order
-        return None
+                found.append((account, order))
+        return max(found, key=_newest, default=None)
 
     def facts(self, user: User, order: Order) -> OrderFacts:
         """Return what is remembered of an order."""
@@ -271,6 +272,10 @@ class Exchange:
         events: list[Any] = self.venue.transfer(source, -amount, f"{key}-out", self.now_ns)
         events += self.venue.transfer(target, amount, f"{key}-in", self.now_ns)
         self.user_events.tell(events)
+
+
+def _newest(found: tuple[str, Order]) -> int:
+    return int(found[1].exchange_order_id)
 
 
 def _order_id(order: Order) -> int:

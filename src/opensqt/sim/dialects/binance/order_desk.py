@@ -11,6 +11,7 @@ from opensqt.matching.commands import SelfTrade
 from opensqt.matching.events import CommandDone, Outcome
 from opensqt.sim.dialects.binance import encode
 from opensqt.sim.dialects.binance.accounts import OrderFacts, User
+from opensqt.sim.dialects.binance.brackets import max_notional
 from opensqt.sim.dialects.binance.errors import FROM_REASON, ApiError
 from opensqt.sim.dialects.binance.exchange import Exchange
 from opensqt.sim.dialects.binance.order_request import Placement, read_amended, read_placement
@@ -60,6 +61,8 @@ class OrderDesk:
         if known is not None and not known[1].state.is_terminal:
             raise ApiError(-4116)
         account = user.account_of(placement.position_side)
+        if not placement.reduces:
+            self._check_position_limit(user, account, placement)
         exchange.lend(user, account)
         request = OrderRequest(
             symbol=rules.instrument.symbol,
@@ -99,6 +102,19 @@ class OrderDesk:
         is_final = placement.venue_type is OrderType.MARKET or placement.time_in_force in {"IOC", "FOK"}
         shown = done.order if placement.wants_result and is_final else _as_accepted(done.order)
         return encode.order_reply(shown, facts, rules, legacy=exchange.config.legacy_fields)
+
+    def _check_position_limit(self, user: User, account: str, placement: Placement) -> None:
+        """Refuse an order that could make the position larger than its leverage allows."""
+        rules, view = placement.rules, self._exchange.venue.view
+        symbol = rules.instrument.symbol
+        signed = placement.lots * placement.side.sign
+        for order in view.open_orders(account, symbol):
+            if order.side is placement.side and not order.reduce_only:
+                signed += order.remaining_lots * order.side.sign
+        price = self._exchange.mark_price(rules)
+        reached = abs(rules.instrument.lots_to_quantity(view.position(account, symbol).lots + signed)) * price
+        if reached > max_notional(user.setting(rules.symbol).leverage):
+            raise ApiError(-2027)
 
     # ---- amend
 

@@ -6,6 +6,7 @@ from typing import Any, Final, final
 from opensqt.domain.money import plain
 from opensqt.sim.dialects.binance.accounts import User
 from opensqt.sim.dialects.binance.api_types import Call, Endpoint, Security
+from opensqt.sim.dialects.binance.brackets import bracket_rows, max_notional
 from opensqt.sim.dialects.binance.errors import ApiError
 from opensqt.sim.dialects.binance.exchange import Exchange
 from opensqt.sim.dialects.binance.limits import LimitConfig
@@ -14,15 +15,6 @@ from opensqt.sim.dialects.binance.positions import Money, position_risk
 from opensqt.sim.dialects.binance.rules import SymbolRules
 
 _MARGIN_TYPES: Final = frozenset({"ISOLATED", "CROSSED"})
-_BRACKETS: Final = (
-    # largest notional, largest leverage, multiple of the maintenance rate
-    (50_000, 125, "1"),
-    (600_000, 100, "1.25"),
-    (3_000_000, 50, "2.5"),
-    (12_000_000, 20, "6.25"),
-    (70_000_000, 10, "12.5"),
-    (9_223_372_036_854_775_807, 4, "25"),
-)
 _WALLET_LISTS: Final = (
     "/sapi/v1/capital/config/getall",
     "/sapi/v1/margin/allAssets",
@@ -275,7 +267,7 @@ class AccountRest:
     def _brackets(self, call: Call) -> list[dict[str, Any]]:
         exchange, params = self._exchange, call.params
         wanted = [exchange.rule(params.get("symbol"))] if params.has("symbol") else exchange.rules.values()
-        return [{"symbol": rules.symbol, "notionalCoef": 1.0, "brackets": _bracket_rows(rules)} for rules in wanted]
+        return [{"symbol": rules.symbol, "notionalCoef": 1.0, "brackets": bracket_rows(rules)} for rules in wanted]
 
     def _order_limits(self, _: Call) -> list[dict[str, Any]]:
         return [
@@ -309,31 +301,6 @@ class AccountRest:
         """Close the user's stream for every reader."""
         self._listen_keys.close(call.user)
         return {}
-
-
-def max_notional(leverage: int) -> int:
-    """Return the largest notional a leverage allows."""
-    return max((cap for cap, most, _ in _BRACKETS if most >= leverage), default=_BRACKETS[0][0])
-
-
-def _bracket_rows(rules: SymbolRules) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    floor, deduction, previous = 0, Decimal(0), rules.instrument.maintenance_margin_rate
-    for number, (cap, leverage, multiple) in enumerate(_BRACKETS, 1):
-        rate = min(rules.instrument.maintenance_margin_rate * Decimal(multiple), Decimal("0.5"))
-        deduction += floor * (rate - previous)
-        rows.append(
-            {
-                "bracket": number,
-                "initialLeverage": min(leverage, rules.instrument.max_leverage),
-                "notionalCap": cap,
-                "notionalFloor": floor,
-                "maintMarginRatio": float(rate),
-                "cum": float(deduction),
-            }
-        )
-        floor, previous = cap, rate
-    return rows
 
 
 def _trading_status(call: Call) -> dict[str, Any]:
