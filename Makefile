@@ -70,7 +70,7 @@ test: $(VENV)/.installed $(VENV)/.test-tools ## Run every test against the insta
 
 .PHONY: test-unit
 test-unit: $(VENV)/.installed $(VENV)/.test-tools ## Run only the tests that take seconds
-	$(BIN)/python -m pytest -m 'not slow and not e2e' $(ARGS)
+	$(BIN)/python -m pytest tests/unit -m 'not slow' $(ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.installed $(VENV)/.test-tools $(VENV)/.lint-tools ## Style, types and import contracts
