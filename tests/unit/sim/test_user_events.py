@@ -178,11 +178,14 @@ def test_liquidation_by_the_mark_is_told_as_calculated(bench: SimBench) -> None:
     bench.ok("POST", "/fapi/v1/leverage", symbol="BTCUSDT", leverage=100)
     bench.place("BUY", None, "5")
     session = bench.listen_private()
+    public = bench.listen("market", "btcusdt@forceOrder")
     bench.mark("62000")
     events = bench.heard(session)
     told = [event for event in events if event["e"] == "ORDER_TRADE_UPDATE"]
     assert [(event["o"]["x"], event["o"]["X"]) for event in told] == [("CALCULATED", "FILLED")]
     assert told[0]["o"]["c"].startswith("autoclose-")
+    (forced,) = bench.heard(public)
+    assert (forced["o"]["S"], forced["o"]["q"]) == ("SELL", "5")
     assert "INSURANCE_CLEAR" in {event["a"]["m"] for event in events if event["e"] == "ACCOUNT_UPDATE"}
     assert bench.ok("GET", "/fapi/v3/positionRisk") == []
 
@@ -197,3 +200,18 @@ def test_books_of_the_dialect_equal_those_of_the_exchange(bench: SimBench, mode:
     for account in bench.user.accounts:
         leg = bench.user.leg("BTCUSDT", bench.user.position_side(account))
         assert leg.state.lots == bench.venue.exchange.venue.view.position(account, "BTC/USDT:USDT").lots
+
+
+def test_margin_call_comes_before_liquidation_and_not_too_often(bench: SimBench, recorded: Any) -> None:
+    bench.ok("POST", "/fapi/v1/leverage", symbol="BTCUSDT", leverage=50)
+    bench.place("BUY", None, "5")
+    session = bench.listen_private()
+    bench.advance(1_500)
+    bench.mark("63000")
+    assert bench.heard(session) == []
+    for _ in range(3):
+        bench.advance(1_500)
+        bench.mark("62360")
+    (call,) = bench.heard(session)
+    _same_shape(call, recorded("doc_user_margin_call"))
+    assert len(bench.ok("GET", "/fapi/v3/positionRisk")) == 1

@@ -102,6 +102,7 @@ class User:
         self.income: deque[dict[str, Any]] = deque(maxlen=_INCOME_KEPT)
         self.countdowns: dict[str, int] = {}
         self.updated_ms = 0
+        self.margin_called_ms = 0
 
     def setting(self, symbol: str) -> SymbolSetting:
         """Return the settings of a venue symbol."""

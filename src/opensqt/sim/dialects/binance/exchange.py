@@ -19,6 +19,7 @@ from opensqt.matching.venue import SimulatedVenue
 from opensqt.sim.dialects.binance.accounts import SHORT_SUFFIX, KeyPair, OrderFacts, User, free_to_move
 from opensqt.sim.dialects.binance.errors import ApiError
 from opensqt.sim.dialects.binance.limits import LimitConfig
+from opensqt.sim.dialects.binance.positions import margin_call
 from opensqt.sim.dialects.binance.rules import SymbolRules
 from opensqt.sim.dialects.binance.user_events import INTERNAL_TRANSFER, UserEvent, UserEvents
 
@@ -92,6 +93,10 @@ class Exchange:
         if isinstance(event, MarkUpdate) and self.now_ms >= self._next_balance_ms:
             self._next_balance_ms = self.now_ms + _BALANCE_EVERY_MS
             for user in self.users.values():
+                call = margin_call(self.venue, user, self.rules.values(), self.now_ms)
+                if call is not None:
+                    user.margin_called_ms = self.now_ms
+                    self.tell(user, call)
                 if user.dual_side:
                     self._share_funds(user)
 

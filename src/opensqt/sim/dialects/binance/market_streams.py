@@ -127,6 +127,15 @@ class MarketStreams:
                 channel.next_ms = now_ms - now_ms % stream.speed_ms + stream.speed_ms
                 self._on_time(channel, now_ms)
 
+    def force_order(self, order: Mapping[str, Any], now_ms: int) -> None:
+        """Tell the public of a liquidation, given the members of its ORDER_TRADE_UPDATE."""
+        names = ("s", "S", "o", "f", "q", "p", "ap", "X", "l", "z", "T")
+        message = {"e": "forceOrder", "E": now_ms, "o": {name: order[name] for name in names}}
+        for name in (f"{order['s'].lower()}@forceOrder", "!forceOrder@arr"):
+            channel = self._channels.get(name)
+            if channel is not None:
+                self._send(channel, message)
+
     def skip_ids(self, symbol: str) -> None:
         """Break the chain of a symbol's diffs, as if an event had been lost inside the venue."""
         data = self.data[symbol]

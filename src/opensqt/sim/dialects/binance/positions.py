@@ -1,5 +1,6 @@
 """A user's money and positions as queries and events show them, across the accounts of hedge mode."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +14,8 @@ from opensqt.sim.dialects.binance.accounts import User
 from opensqt.sim.dialects.binance.rules import SymbolRules
 
 ZERO = Decimal(0)
+MARGIN_CALL_EVERY_MS = 60_000
+_MARGIN_CALL_RATIO = Decimal("1.25")
 _EIGHT = Decimal("1e-8")
 
 
@@ -29,6 +32,35 @@ class Money:
             self.available += balances.available_balance
         self.margin = self.wallet + self.unrealized
         self.initial = max(ZERO, self.margin - self.available)
+
+
+def margin_call(venue: SimulatedVenue, user: User, rules: Iterable[SymbolRules], now_ms: int) -> dict[str, Any] | None:
+    """Return MARGIN_CALL for a user close to liquidation, at most once a minute; None for all others."""
+    if now_ms - user.margin_called_ms < MARGIN_CALL_EVERY_MS:
+        return None
+    money = Money(venue, user)
+    if not money.maintenance or money.margin >= money.maintenance * _MARGIN_CALL_RATIO:
+        return None
+    rows = []
+    for rule in rules:
+        for account in user.accounts:
+            position = venue.view.position(account, rule.instrument.symbol)
+            if position.lots:
+                entry = position_entry(venue, user, account, rule)
+                notional = abs(rule.instrument.lots_to_quantity(position.lots)) * position.mark_price
+                rows.append(
+                    {
+                        "s": rule.symbol,
+                        "ps": entry["ps"],
+                        "pa": entry["pa"],
+                        "mt": user.setting(rule.symbol).margin_type,
+                        "iw": entry["iw"],
+                        "mp": plain(position.mark_price),
+                        "up": entry["up"],
+                        "mm": plain(maintenance_margin(rule.instrument, notional).quantize(_EIGHT, context=WIDE)),
+                    }
+                )
+    return {"e": "MARGIN_CALL", "E": now_ms, "cw": plain(money.wallet), "p": rows}
 
 
 def wallet_of(venue: SimulatedVenue, user: User) -> Decimal:

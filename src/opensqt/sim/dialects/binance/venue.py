@@ -107,6 +107,9 @@ class BinanceVenue:
     def _flush_private(self) -> None:
         for user, event in self.exchange.take_events():
             self.hub.publish_user(user, event)
+            order = event.get("o", {})
+            if order.get("x") == "CALCULATED" and order["c"].startswith("autoclose-"):
+                self.streams.force_order(order, self.exchange.now_ms)
 
     def _note_funding(self, event: MarkUpdate) -> None:
         """Record a settled rate when the announced settlement moves on."""
