@@ -1,21 +1,52 @@
 """The venues that the conformance suite runs on. A new adapter is one entry in `VENUES`.
 
-An entry makes a connector configuration in a folder; everything else goes through the public contract (gRPC), so the
-cases know nothing of an adapter. Capabilities decide what is skipped, with the reason.
+An entry makes a connector configuration in a folder, for an account that nobody used before; everything else goes
+through the public contract (gRPC), so the cases know nothing of an adapter. Capabilities decide what is skipped, with
+the reason.
 """
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
 import pytest
+from models.binance_sim import BinanceSim, running_sim
 from models.connector_rig import Client, client_of, connector_config, running_connector
 
 from opensqt.connector.config import ConnectorConfig
 from opensqt.proto import exchange_pb2
 
-VENUES: dict[str, Callable[[Path], ConnectorConfig]] = {
-    "paper": lambda folder: connector_config(folder, latency_ms=1.0),
+READY_TIMEOUT_S = 15.0
+# More starts from one address within a minute than this pass the venue's request weight.
+SIM_ACCOUNTS = 8
+
+
+class Simulators:
+    """Simulated venues, each started when it is first needed; every case trades on an account of its own."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._binance: BinanceSim | None = None
+        self._used = 0
+
+    def binance(self, folder: Path) -> ConnectorConfig:
+        if self._binance is None or self._used == SIM_ACCOUNTS:
+            self._stack.close()
+            self._binance = self._stack.enter_context(
+                running_sim("--symbols", "BTCUSDT", "--accounts", str(SIM_ACCOUNTS))
+            )
+            self._used = 0
+        self._used += 1
+        return self._binance.connector_config(folder, self._used - 1, leverage=10)
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+VENUES: dict[str, Callable[[Path, Simulators], ConnectorConfig]] = {
+    "binance-sim": lambda folder, simulators: simulators.binance(folder),
+    "paper": lambda folder, _simulators: connector_config(folder, latency_ms=1.0),
 }
 
 
@@ -31,6 +62,10 @@ class Venue:
 
     async def start(self) -> None:
         connector = await self._stack.enter_async_context(running_connector(self._config))
+        async with asyncio.timeout(READY_TIMEOUT_S):
+            # Nothing tells that from outside but asking.
+            while not connector.core.is_serving:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
         self.client = await self._stack.enter_async_context(client_of(connector))
         self.capabilities = await self.client.call("GetCapabilities", exchange_pb2.GetCapabilitiesRequest())
         self.symbol = self.capabilities.symbols[0]
@@ -50,9 +85,18 @@ class Venue:
             pytest.skip(f"{self.capabilities.exchange} does not offer {capability}")
 
 
+@pytest.fixture(scope="session")
+def simulators() -> Iterator[Simulators]:
+    found = Simulators()
+    try:
+        yield found
+    finally:
+        found.close()
+
+
 @pytest.fixture(params=sorted(VENUES))
-async def venue(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Venue]:
-    found = Venue(VENUES[request.param](tmp_path))
+async def venue(request: pytest.FixtureRequest, tmp_path: Path, simulators: Simulators) -> AsyncIterator[Venue]:
+    found = Venue(VENUES[request.param](tmp_path, simulators))
     await found.start()
     try:
         yield found

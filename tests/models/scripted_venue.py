@@ -72,6 +72,9 @@ class ScriptedVenue:
     def venue_time_ns(self) -> int:
         return 1
 
+    def watch_engines(self, attended: frozenset[str], claimed: frozenset[str]) -> None:
+        self.engines = (attended, claimed)
+
     def subscribe(self, channel: Channel) -> None:
         self.channels.append(("open", channel))
 

@@ -280,6 +280,14 @@ class VenueAdapter(Protocol):
         """Return the venue's clock."""
         ...
 
+    def watch_engines(self, attended: frozenset[str], claimed: frozenset[str]) -> None:
+        """Learn which symbols have an engine that is heard of, and which are held by one that may be silent.
+
+        Called several times a second. A venue with a dead-man switch sets it again for the former while their books
+        are valid, lets it run out for the rest of the latter, and stops it everywhere else.
+        """
+        ...
+
     def subscribe(self, channel: Channel) -> None:
         """Open one upstream subscription."""
         ...

@@ -104,6 +104,7 @@ class Connector:
             while True:
                 self.server.health.set(SERVICE_NAME, self.core.is_serving)
                 self.core.tick(self.config.max_book_age_ms)
+                self.adapter.watch_engines(self.core.trade.attended_symbols(), self.core.leases.claimed_symbols())
                 commands = self.core.trade.vanished(self._clock.monotonic_ns())
                 if commands:
                     _log.warning("vanished_engine_orders_cancelled", cancels=len(commands))

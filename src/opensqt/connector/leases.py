@@ -64,6 +64,10 @@ class LeaseBook:
         """Return every lease, to be kept."""
         return [held.lease for held in self._held.values()]
 
+    def claimed_symbols(self) -> frozenset[str]:
+        """Return the symbols of engines that are attached, or vanished without taking their leave."""
+        return frozenset(symbol for lease in self.leases() for symbol in lease.symbols)
+
     def bot_epochs(self) -> dict[str, int]:
         """Return the highest epoch seen of every bot, to be kept."""
         return dict(self._bot_epochs)

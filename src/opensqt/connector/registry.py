@@ -4,11 +4,25 @@ from collections.abc import Callable, Mapping
 
 from opensqt.connector.adapter import VenueAdapter
 from opensqt.connector.config import ConnectorConfig
-from opensqt.connector.venues.paper.adapter import PaperAdapter
 from opensqt.domain.clock import Clock
 
+
+def _binance(config: ConnectorConfig, clock: Clock) -> VenueAdapter:
+    from opensqt.connector.venues.binance.adapter import BinanceAdapter
+
+    return BinanceAdapter(config.binance, config.mode, clock)
+
+
+def _paper(config: ConnectorConfig, clock: Clock) -> VenueAdapter:
+    from opensqt.connector.venues.paper.adapter import PaperAdapter
+
+    return PaperAdapter(config.paper, clock)
+
+
+# A venue's libraries are loaded only where it is used.
 ADAPTERS: Mapping[str, Callable[[ConnectorConfig, Clock], VenueAdapter]] = {
-    "paper": lambda config, clock: PaperAdapter(config.paper, clock),
+    "binance": _binance,
+    "paper": _paper,
 }
 
 

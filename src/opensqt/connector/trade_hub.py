@@ -112,6 +112,10 @@ class TradeHub:
         else:
             self._leases.detach(session.number, now_ns)
 
+    def attended_symbols(self) -> frozenset[str]:
+        """Return the symbols of the streams that are live: their engines are heard of."""
+        return frozenset(symbol for session in self._sessions.values() for symbol in session.symbols)
+
     def end_all(self, error: OpensqtError) -> None:
         """End every stream."""
         for session in list(self._sessions.values()):

@@ -62,7 +62,9 @@ class RestCall(msgspec.Struct, frozen=True):
     headers: dict[str, str]
 
 
-def rest_call(request: Request, api_key: str, signer: Signer | None, timestamp_ms: int) -> RestCall:
+def rest_call(
+    request: Request, api_key: str, signer: Signer | None, timestamp_ms: int, *, recv_window_ms: int = RECV_WINDOW_MS
+) -> RestCall:
     """Add time and signature to a request.
 
     Args:
@@ -70,6 +72,7 @@ def rest_call(request: Request, api_key: str, signer: Signer | None, timestamp_m
         api_key: goes into the header where the request needs one.
         signer: of the key; needed for signed requests only.
         timestamp_ms: the venue's clock, a little late rather than early: 1000 ms early is refused.
+        recv_window_ms: how late the venue may receive it.
 
     Raises:
         ValueError: the request must be signed and there is no signer.
@@ -80,7 +83,7 @@ def rest_call(request: Request, api_key: str, signer: Signer | None, timestamp_m
     if request.security is Security.SIGNED:
         if signer is None:
             raise ValueError(f"{request.verb} {request.path} must be signed: give the adapter an API key")
-        timed = (*request.params, ("recvWindow", str(RECV_WINDOW_MS)), ("timestamp", str(timestamp_ms)))
+        timed = (*request.params, ("recvWindow", str(recv_window_ms)), ("timestamp", str(timestamp_ms)))
         query = signed_query(timed, signer)
     else:
         query = encode_query(request.params)
@@ -92,7 +95,14 @@ def rest_call(request: Request, api_key: str, signer: Signer | None, timestamp_m
 
 
 def api_frame(
-    request: Request, request_id: int, api_key: str, signer: Signer | None, timestamp_ms: int, *, is_logged_on: bool
+    request: Request,
+    request_id: int,
+    api_key: str,
+    signer: Signer | None,
+    timestamp_ms: int,
+    *,
+    is_logged_on: bool,
+    recv_window_ms: int = RECV_WINDOW_MS,
 ) -> bytes:
     """Build the text frame of a WebSocket API request.
 
@@ -103,6 +113,7 @@ def api_frame(
         signer: of the key; not used on a session that is logged on.
         timestamp_ms: as in `rest_call`.
         is_logged_on: whether `session.logon` succeeded on this connection.
+        recv_window_ms: as in `rest_call`.
 
     Raises:
         ValueError: the API has no such method, or the request must be signed and there is no signer.
@@ -116,7 +127,7 @@ def api_frame(
         params["apiKey"] = api_key
     elif request.security is Security.SIGNED:
         params["timestamp"] = timestamp_ms
-        params["recvWindow"] = RECV_WINDOW_MS
+        params["recvWindow"] = recv_window_ms
         if not is_logged_on:
             if signer is None:
                 raise ValueError(f"{request.api_method} must be signed: give the adapter an API key")

@@ -9,6 +9,7 @@ from opensqt.domain.errors import invalid_field
 
 MAX_USER_TRADES = 1000
 MAX_LEVERAGE = 125
+MAX_INCOME = 1000
 
 
 def account() -> Request:
@@ -144,3 +145,25 @@ def _setting(path: str, params: tuple[tuple[str, str], ...]) -> Request:
 
 def _listen_key(verb: str, api_method: str) -> Request:
     return Request(verb=verb, path="/fapi/v1/listenKey", security=Security.KEY, cost=Cost(1), api_method=api_method)
+
+
+def income(*, start_ms: int = 0, venue_symbol: str = "", kind: str = "", limit: int = 1000) -> Request:
+    """Ask for everything that changed the wallet, oldest first; the venue keeps three months.
+
+    Raises:
+        RequestError: `limit` is outside 1 to 1000.
+    """
+    if not 1 <= limit <= MAX_INCOME:
+        raise invalid_field("limit", limit, f"must be 1 to {MAX_INCOME}")
+    params = [*_symbol(venue_symbol)]
+    if kind:
+        params.append(("incomeType", kind))
+    if start_ms:
+        params.append(("startTime", str(start_ms)))
+    params.append(("limit", str(limit)))
+    return _query("/fapi/v1/income", tuple(params), weight=30)
+
+
+def key_permissions() -> Request:
+    """Ask what the API key may do; answered by the wallet service, on another host."""
+    return _query("/sapi/v1/account/apiRestrictions", weight=1)

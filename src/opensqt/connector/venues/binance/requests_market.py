@@ -84,3 +84,13 @@ def agg_trades(venue_symbol: str, *, from_id: int | None = None, limit: int = 50
 
 def _market(path: str, venue_symbol: str, params: tuple[tuple[str, str], ...], weight: int) -> Request:
     return Request(verb="GET", path=path, params=(("symbol", venue_symbol), *params), cost=Cost(weight))
+
+
+def day_ticker(venue_symbol: str) -> Request:
+    """Ask for the last 24 hours."""
+    return _market("/fapi/v1/ticker/24hr", venue_symbol, (), 1)
+
+
+def open_interest(venue_symbol: str) -> Request:
+    """Ask for the open interest."""
+    return _market("/fapi/v1/openInterest", venue_symbol, (), 1)

@@ -22,6 +22,11 @@ _PLAIN = (string.ascii_letters + string.digits + _SAFE).encode()
 class Signer(Protocol):
     """Signs with one key; never shows it."""
 
+    @property
+    def can_log_on(self) -> bool:
+        """Return whether the venue lets this kind of key log on to a WebSocket API session."""
+        ...
+
     def sign(self, payload: bytes) -> str:
         """Return the signature text of a payload: hex or base64, not URL-encoded."""
         ...
@@ -32,6 +37,7 @@ class HmacSigner:
     """HMAC-SHA256 with a secret key."""
 
     __slots__ = ("_keyed",)
+    can_log_on = False
 
     def __init__(self, secret: Secret) -> None:
         # Keying costs two hash blocks: done once, copied per signature.

@@ -22,6 +22,7 @@ class RsaSigner:
     """RSASSA-PKCS1-v1_5 with SHA-256."""
 
     __slots__ = ("_key",)
+    can_log_on = False
 
     def __init__(self, key: RSAPrivateKey) -> None:
         self._key = key
@@ -42,6 +43,7 @@ class Ed25519Signer:
     """Ed25519."""
 
     __slots__ = ("_key",)
+    can_log_on = True
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key

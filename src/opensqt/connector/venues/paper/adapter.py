@@ -124,6 +124,9 @@ class PaperAdapter:
         assert self._driver is not None, "the clock runs after start"
         return self._driver.venue_now_ns()
 
+    def watch_engines(self, attended: frozenset[str], claimed: frozenset[str]) -> None:
+        """Do nothing: this venue lives and dies with the connector, which cancels by itself."""
+
     def subscribe(self, channel: Channel) -> None:
         """Open a channel; books, trades and marks flow anyway, candles are computed for who reads them."""
         if channel.kind is ChannelKind.CANDLES:

@@ -1,0 +1,394 @@
+"""Binance USDⓈ-M futures as an adapter: puts the sessions, the account and the order entry together.
+
+    public route     depth diffs, best bid and ask        -> books
+    market route     trades, marks, candles, listings     -> trades, marks, candles
+    private route    the account's events                 -> orders, fills, positions, balances
+    order API, REST  commands; questions
+
+The account is certain while the private stream stands; the market is up while both of its routes are.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from random import Random
+from typing import final
+
+import structlog
+
+from opensqt.connector.adapter import AdapterSink, Capabilities, SessionStatus
+from opensqt.connector.market_types import INTERVAL_MS, Channel
+from opensqt.connector.rate_budget import CommandCosts, RateWindow
+from opensqt.connector.venues.binance import requests_market as ask
+from opensqt.connector.venues.binance.account_book import AccountBook
+from opensqt.connector.venues.binance.account_queries import BinanceAccountQueries
+from opensqt.connector.venues.binance.api_client import ApiClient
+from opensqt.connector.venues.binance.clock_sync import ClockSync
+from opensqt.connector.venues.binance.config import BinanceConfig, endpoints_of
+from opensqt.connector.venues.binance.dead_man import DeadMan
+from opensqt.connector.venues.binance.error_codes import Action
+from opensqt.connector.venues.binance.instruments_watch import InstrumentsWatch
+from opensqt.connector.venues.binance.limits import ORDERS_1M, ORDERS_10S, WEIGHT_1M, WireLimit, windows_of
+from opensqt.connector.venues.binance.listing import Listings
+from opensqt.connector.venues.binance.market_feed import MarketFeed, SymbolFeed
+from opensqt.connector.venues.binance.market_queries import BinanceMarketQueries
+from opensqt.connector.venues.binance.order_entry import BinanceOrderEntry
+from opensqt.connector.venues.binance.parse_market import INTERVAL_WORDS, parse_premium_index
+from opensqt.connector.venues.binance.parse_user import UserContext, parse_user_event
+from opensqt.connector.venues.binance.payload import PayloadError
+from opensqt.connector.venues.binance.queries import BinanceQueries
+from opensqt.connector.venues.binance.requests_orders import (
+    CLIENT_ORDER_ID_PATTERN,
+    MAX_BATCH_CANCEL,
+    MAX_BATCH_PLACE,
+    OrderStyle,
+)
+from opensqt.connector.venues.binance.rest import Credentials, RestClient
+from opensqt.connector.venues.binance.session import StreamSession
+from opensqt.connector.venues.binance.sign import signer_of
+from opensqt.connector.venues.binance.start_checks import StartChecks
+from opensqt.connector.venues.binance.stream import CONTRACT_INFO, Route, route_of
+from opensqt.connector.venues.binance.stream_runner import StreamRunner
+from opensqt.connector.venues.binance.symbols import parse_exchange, with_fees
+from opensqt.connector.venues.binance.takeover import Takeover
+from opensqt.connector.venues.binance.upkeep import Upkeep
+from opensqt.connector.venues.binance.user_events import ListenKeyExpiredEvent
+from opensqt.connector.venues.binance.user_stream import UserStream
+from opensqt.domain.clock import NS_PER_MS, Clock
+from opensqt.domain.errors import ErrorReason, OpensqtError, UnavailableError
+from opensqt.domain.instrument import Instrument
+from opensqt.domain.market import BookValidity
+
+SNAPSHOT_LEVELS = 1000
+FEED_TICK_S = 0.05
+
+# What holds until exchangeInfo has told the limits of today.
+_LIMITS = windows_of(
+    (
+        WireLimit("REQUEST_WEIGHT", "MINUTE", 1, 2400),
+        WireLimit("ORDERS", "SECOND", 10, 300),
+        WireLimit("ORDERS", "MINUTE", 1, 1200),
+    )
+)
+_ORDER = {ORDERS_10S: 1, ORDERS_1M: 1}
+_COSTS = CommandCosts(
+    place=_ORDER,
+    amend={WEIGHT_1M: 1, **_ORDER},
+    cancel={WEIGHT_1M: 1},
+    cancel_all={WEIGHT_1M: 1},
+)
+
+_log = structlog.get_logger(__name__)
+
+
+@final
+class BinanceAdapter:
+    """The venue's session; `market`, `account` and `orders` are its roles.
+
+    Args:
+        config: of the account.
+        mode: live or testnet: where the venue is, unless the configuration says otherwise.
+        clock: of this process.
+    """
+
+    market: BinanceMarketQueries
+    account: BinanceAccountQueries
+    orders: BinanceOrderEntry
+
+    def __init__(self, config: BinanceConfig, mode: str, clock: Clock) -> None:
+        self._config = config
+        self._clock = clock
+        self._urls = endpoints_of(mode, config.endpoints)
+        self._sync = ClockSync()
+        # Jitter must differ between processes: only a configured seed repeats.
+        self._rng = Random(config.seed or clock.now_ns())  # noqa: S311  jitter, no secret
+        self._status = SessionStatus(market_stream_up=False, private_stream_up=False)
+        self._route_up = {Route.PUBLIC: False, Route.MARKET: False, Route.PRIVATE: False}
+        self._route_reason: dict[Route, str] = {}
+        self._runners: dict[Route, StreamRunner] = {}
+        self._channels: dict[Channel, dict[str, int]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._certain_ns = 0
+        self._rest: RestClient | None = None
+        self._upkeep: Upkeep | None = None
+        self.rate_windows: tuple[RateWindow, ...] = _LIMITS
+        self.capabilities = Capabilities(
+            exchange="binance",
+            mode=mode,
+            max_batch_place=MAX_BATCH_PLACE,
+            max_batch_cancel=MAX_BATCH_CANCEL,
+            amend=True,
+            stream_order_entry=config.order_entry == "websocket",
+            dead_man_switch=True,
+            client_order_id_pattern=CLIENT_ORDER_ID_PATTERN,
+            kline_intervals=tuple(name for name, ms in INTERVAL_MS.items() if ms in INTERVAL_WORDS),
+            command_costs=_COSTS,
+        )
+
+    @property
+    def instruments(self) -> Mapping[str, Instrument]:
+        """Return the instruments by canonical symbol."""
+        return self._queries.listings.instruments
+
+    async def start(self, sink: AdapterSink) -> None:
+        """Check what must hold, take the account over, and be ready to stream."""
+        self._sink = sink
+        config, clock = self._config, self._clock
+        credentials = self._credentials()
+        rest = RestClient(
+            self._urls.rest, credentials, sink.budget, clock, self._stamp_ms, timeout_ms=config.request_timeout_ms
+        )
+        rest.open()
+        self._rest = rest
+        self._queries = BinanceQueries(rest, config.client_id_prefix, lambda: self.venue_time_ns() // NS_PER_MS)
+        self._checks = StartChecks(config, self._queries, self._sync, clock)
+        self._watch = InstrumentsWatch(self._queries, sink, clock, self._on_new_instruments)
+        await self._checks.clock_samples()
+        sink.budget.align(self._sync.offset_ns(clock.monotonic_ns()))
+        await self._start_instruments(sink, credentials)
+        self._book = AccountBook(sink)
+        self.account = BinanceAccountQueries(self._queries, self._book)
+        self.market = BinanceMarketQueries(self._queries, self._watch.reload)
+        self._takeover = Takeover(self.account, self._book, sink)
+        self._upkeep = Upkeep(
+            self._checks,
+            self._sync,
+            self._takeover,
+            self._book,
+            sink.budget,
+            self._queries,
+            DeadMan(config.dead_man_ms),
+            clock,
+            self.venue_time_ns,
+        )
+        rest.on_clock_skew = self._upkeep.clock_is_wrong
+        self._start_streams(sink)
+        self._start_orders(sink, credentials)
+        try:
+            await self._user_stream.open()
+        except ConnectionError as error:
+            raise UnavailableError(
+                ErrorReason.VENUE_UNAVAILABLE, f"{error}; check the address and the network, then start again"
+            ) from error
+
+    async def run(self) -> None:
+        """Keep the sessions alive until cancelled."""
+        assert self._upkeep is not None, "run needs start"
+        async with asyncio.TaskGroup() as group:
+            for runner in self._runners.values():
+                group.create_task(runner.run())
+            group.create_task(self._user_stream.run())
+            if self._api is not None:
+                group.create_task(self._api.run())
+            group.create_task(self._watch.run())
+            group.create_task(self._upkeep.run())
+            group.create_task(self._tick_feed())
+
+    async def stop(self) -> None:
+        """Stop the countdowns of engines that have left, and close what `start` opened."""
+        if self._rest is None:
+            return
+        if self._upkeep is not None and self._route_up[Route.PRIVATE]:
+            await self._upkeep.disarm()
+        for task in self._tasks:
+            task.cancel()
+        if self._route_up[Route.PRIVATE]:
+            self._user_stream.close()
+        await self._rest.close()
+
+    def venue_time_ns(self) -> int:
+        """Return the venue's clock."""
+        now_ns = self._clock.monotonic_ns()
+        return self._sync.venue_ns(now_ns) if self._sync.is_known else self._clock.now_ns()
+
+    def watch_engines(self, attended: frozenset[str], claimed: frozenset[str]) -> None:
+        """Cover by the dead-man switch what is attended and has a valid book."""
+        if self._upkeep is not None:
+            feeds = self._feed.feeds
+            good = frozenset(s for s in attended if s in feeds and feeds[s].sync.validity is BookValidity.VALID)
+            self._upkeep.watch(good, claimed)
+
+    def subscribe(self, channel: Channel) -> None:
+        """Open a channel's streams."""
+        streams = self._feed.streams_of(channel)
+        self._channels[channel] = streams
+        for name, limit_ns in streams.items():
+            self._runners[route_of(name)].want({name: limit_ns})
+
+    def unsubscribe(self, channel: Channel) -> None:
+        """Close a channel's streams."""
+        for name, limit_ns in self._channels.pop(channel, {}).items():
+            self._runners[route_of(name)].drop({name: limit_ns})
+
+    # ---- start
+
+    def _credentials(self) -> Credentials:
+        config = self._config
+        if config.api_key is None or config.api_secret is None:
+            return Credentials(recv_window_ms=config.recv_window_ms)
+        signer = signer_of(config.api_secret, config.passphrase)
+        return Credentials(config.api_key.reveal(), signer, config.recv_window_ms)
+
+    async def _start_instruments(self, sink: AdapterSink, credentials: Credentials) -> None:
+        checks = self._checks
+        exchange = await self._queries.ask(ask.exchange_info(), "query instruments", parse_exchange)
+        if exchange.windows:
+            sink.budget.replace_windows(exchange.windows)
+        chosen = checks.choose(exchange.instruments)
+        await self._check_key(sink, credentials)
+        await checks.modes()
+        await checks.symbol_settings(chosen)
+        fees = await checks.fees(chosen)
+        self._watch.set_fees(fees)
+        self._queries.listings = Listings.of(with_fees(item, fees[item.venue_symbol]) for item in chosen)
+        for instrument in self._queries.listings.instruments.values():
+            sink.on_instrument(instrument)
+            listing = self._queries.listing(instrument.symbol)
+            premium = await self._queries.ask(
+                ask.premium_index(instrument.venue_symbol),
+                "query mark price",
+                lambda body, listing=listing: parse_premium_index(body, listing),  # type: ignore[misc]
+            )
+            sink.on_mark(premium.mark)
+
+    async def _check_key(self, sink: AdapterSink, credentials: Credentials) -> None:
+        if not self._urls.wallet:
+            await self._checks.key(None)
+            return
+        wallet = RestClient(
+            self._urls.wallet,
+            credentials,
+            sink.budget,
+            self._clock,
+            self._stamp_ms,
+            timeout_ms=self._config.request_timeout_ms,
+        )
+        wallet.open()
+        try:
+            await self._checks.key(wallet)
+        finally:
+            await wallet.close()
+
+    def _start_streams(self, sink: AdapterSink) -> None:
+        self._feed = MarketFeed(
+            sink,
+            self._clock,
+            self._rng,
+            snapshot_due=self._spawn_snapshot,
+            rules_changed=self._watch.hint,
+        )
+        self._feed.set_listings(self._queries.listings)
+        for route, url in ((Route.PUBLIC, self._urls.public), (Route.MARKET, self._urls.market)):
+            self._runners[route] = StreamRunner(
+                url,
+                StreamSession(self._rng),
+                self._clock,
+                self._feed.on_message,
+                lambda is_up, why, route=route: self._on_route(route, is_up, why),  # type: ignore[misc]
+            )
+        self._runners[Route.MARKET].want({CONTRACT_INFO: 0})
+        self._user_stream = UserStream(
+            self._urls.private,
+            self._queries,
+            self._clock,
+            self._rng,
+            on_message=self._on_user_message,
+            take_over=self._take_over,
+            on_status=lambda is_up, why: self._on_route(Route.PRIVATE, is_up, why),
+        )
+
+    def _start_orders(self, sink: AdapterSink, credentials: Credentials) -> None:
+        self._api = None
+        if self._config.order_entry == "websocket":
+            self._api = ApiClient(
+                self._urls.order_api,
+                credentials,
+                sink.budget,
+                self._clock,
+                self._stamp_ms,
+                self._rng,
+                timeout_ms=self._config.request_timeout_ms,
+            )
+        self.orders = BinanceOrderEntry(
+            self._queries,
+            self.account,
+            self._book,
+            self._api,
+            sink,
+            self._clock,
+            OrderStyle(self_trade_prevention=self._config.self_trade_prevention),
+            self._on_trouble,
+        )
+
+    # ---- events
+
+    def _on_user_message(self, data: bytes) -> None:
+        context = UserContext(self._queries.listings, self._config.client_id_prefix)
+        try:
+            event = parse_user_event(data, context, self._clock.now_ns())
+        except PayloadError as error:
+            # What it said is found by the next look at the account, which is due now.
+            _log.error("user_event_unreadable", why=str(error))
+            self._book.needs_refresh = True
+            return
+        if isinstance(event, ListenKeyExpiredEvent):
+            self._user_stream.expired()
+        else:
+            self._book.on_event(event)
+
+    async def _take_over(self) -> None:
+        since_ns, now_ns = self._certain_ns, self.venue_time_ns()
+        await self._takeover.everything(since_ns)
+        self._certain_ns = now_ns
+
+    def _on_route(self, route: Route, is_up: bool, why: str) -> None:
+        if route is Route.PUBLIC and not is_up:
+            self._feed.on_lost(f"the market stream is down: {why}")
+        if route is Route.PRIVATE and not is_up and self._route_up[route]:
+            self._certain_ns = self.venue_time_ns()
+        self._route_up[route] = is_up
+        self._route_reason[route] = "" if is_up else why
+        status = SessionStatus(
+            market_stream_up=self._route_up[Route.PUBLIC] and self._route_up[Route.MARKET],
+            private_stream_up=self._route_up[Route.PRIVATE],
+            reason="; ".join(reason for reason in self._route_reason.values() if reason),
+        )
+        if status != self._status:
+            self._status = status
+            self._sink.on_session(status)
+
+    def _on_trouble(self, action: Action, message: str) -> None:
+        if action is Action.RESYNC_CLOCK and self._upkeep is not None:
+            self._upkeep.clock_is_wrong()
+        elif action is Action.RELOAD_SYMBOLS:
+            self._watch.hint(message)
+        elif action is Action.STOP_TRADING:
+            _log.error("key_refused", message=message)
+            self._on_route(Route.PRIVATE, False, f"the venue refuses the key: {message}")
+
+    def _on_new_instruments(self) -> None:
+        self._feed.set_listings(self._queries.listings)
+
+    # ---- books
+
+    def _spawn_snapshot(self, feed: SymbolFeed) -> None:
+        task = asyncio.get_running_loop().create_task(self._fetch_snapshot(feed))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _fetch_snapshot(self, feed: SymbolFeed) -> None:
+        request = ask.depth(feed.listing.instrument.venue_symbol, SNAPSHOT_LEVELS)
+        try:
+            data = await self._queries.rest.query(request, "query book")
+        except OpensqtError as error:
+            self._feed.on_snapshot_failed(feed, str(error), error.retry_after_ms or 0)
+        else:
+            self._feed.on_snapshot(feed, data)
+
+    async def _tick_feed(self) -> None:
+        while True:
+            await asyncio.sleep(FEED_TICK_S)
+            self._feed.tick()
+
+    def _stamp_ms(self) -> int:
+        now_ns = self._clock.monotonic_ns()
+        return self._sync.stamp_ms(now_ns) if self._sync.is_known else self._clock.now_ns() // NS_PER_MS

@@ -1,0 +1,90 @@
+"""Settings of Binance USDⓈ-M futures: keys, symbols, what the account must look like, where the venue is."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from opensqt.connector.venues.binance.requests import RECV_WINDOW_MS
+from opensqt.connector.venues.binance.requests_orders import SelfTradePrevention
+from opensqt.runtime.config import ConfigError
+from opensqt.runtime.secret import Secret
+
+NonNegative = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Endpoints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the venue is, per route; what is empty is the mode's default. The venue has moved them twice in two years.
+
+    `wallet` serves what a key may do (`/sapi`); where it is empty that cannot be asked.
+    """
+
+    rest: str = ""
+    public: str = ""
+    market: str = ""
+    private: str = ""
+    order_api: str = ""
+    wallet: str = ""
+
+
+LIVE = Endpoints(
+    rest="https://fapi.binance.com",
+    public="wss://fstream.binance.com/public",
+    market="wss://fstream.binance.com/market",
+    private="wss://fstream.binance.com/private",
+    order_api="wss://ws-fapi.binance.com/ws-fapi/v1",
+    wallet="https://api.binance.com",
+)
+TESTNET = Endpoints(
+    rest="https://demo-fapi.binance.com",
+    public="wss://fstream.binancefuture.com/public",
+    market="wss://fstream.binancefuture.com/market",
+    private="wss://fstream.binancefuture.com/private",
+    order_api="wss://testnet.binancefuture.com/ws-fapi/v1",
+)
+
+
+class BinanceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One account.
+
+    `symbols` are the venue's names or canonical ones. `api_key` and `api_secret` (better: `api_key_file`,
+    `api_secret_file`) may be HMAC, RSA or Ed25519; `passphrase` opens an encrypted PEM key. `leverage` and
+    `margin_type` are set at the start when they differ; left out, they stay as they are. `dead_man_ms` is after how
+    long without us the venue cancels a symbol's orders, 0 = never. `order_entry` is `websocket` with REST when that is
+    down, or `rest` alone. `client_id_prefix` tells our orders from those placed by hand; empty = every order that is
+    not the venue's own counts as ours.
+    """
+
+    symbols: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("BTCUSDT",)
+    api_key: Secret | None = None
+    api_secret: Secret | None = None
+    passphrase: Secret | None = None
+    endpoints: Endpoints = Endpoints()
+    recv_window_ms: Annotated[int, msgspec.Meta(ge=500, le=60_000)] = RECV_WINDOW_MS
+    request_timeout_ms: Annotated[int, msgspec.Meta(ge=100, le=60_000)] = 5_000
+    leverage: Annotated[int, msgspec.Meta(ge=1, le=125)] | None = None
+    margin_type: Literal["cross", "isolated"] | None = None
+    self_trade_prevention: SelfTradePrevention = SelfTradePrevention.EXPIRE_MAKER
+    order_entry: Literal["websocket", "rest"] = "websocket"
+    dead_man_ms: NonNegative = 60_000
+    client_id_prefix: str = ""
+    seed: NonNegative = 0
+
+    def __post_init__(self) -> None:
+        """Check what fields break together."""
+        if (self.api_key is None) != (self.api_secret is None):
+            missing = "api_key" if self.api_key is None else "api_secret"
+            raise ConfigError.single(missing, "missing", "key and secret belong together", f"give {missing}_file too")
+        if 0 < self.dead_man_ms < 10_000:
+            raise ConfigError.single(
+                "dead_man_ms", self.dead_man_ms, "is refreshed every third of it", "use 10000 or more, or 0 for none"
+            )
+
+
+def endpoints_of(mode: str, given: Endpoints) -> Endpoints:
+    """Return all addresses: those that were given, the mode's for the rest."""
+    defaults = TESTNET if mode == "testnet" else LIVE
+    # An account elsewhere than at the venue's live host has nothing to do with the live wallet service.
+    if given.rest and not given.wallet:
+        defaults = msgspec.structs.replace(defaults, wallet="")
+    chosen = {name: getattr(given, name) or getattr(defaults, name) for name in Endpoints.__struct_fields__}
+    return Endpoints(**{name: url.rstrip("/") for name, url in chosen.items()})
