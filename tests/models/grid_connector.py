@@ -55,6 +55,7 @@ class FakeConnector(ExchangeServiceServicer):
         self.hellos: list[trade_pb2.TradeHello] = []
         self.batches: list[trade_pb2.CommandBatch] = []
         self.heartbeats = 0
+        self.orderly_leaves = 0
         self._echoes: list[trade_pb2.TradeItem] = []
         self.skip_sequence = False
         self.mute = False
@@ -147,6 +148,11 @@ class FakeConnector(ExchangeServiceServicer):
                 for command in request.commands.commands:
                     self._execute(command)
             self.changed()
+        # An engine that vanishes ends its requests, too; the cancellation of this task comes right behind.
+        await asyncio.sleep(0.1)
+        self.orderly_leaves += 1
+        self._sessions += 1
+        self.changed()
 
     def _execute(self, command: trade_pb2.Command) -> None:
         kind = command.WhichOneof("command")

@@ -19,6 +19,7 @@ import structlog
 
 from opensqt.engine.config import EngineConfig
 from opensqt.engine.core import EngineCore
+from opensqt.engine.events import StopMode
 from opensqt.engine.exchange_client import ExchangeClient
 from opensqt.engine.market_client import MarketClient
 from opensqt.engine.publisher import Publisher
@@ -107,6 +108,8 @@ async def serve(config: EngineConfig, lifecycle: Lifecycle) -> None:
             lifecycle.supervise(coro, name)
         _log.info("ready", addresses=server.addresses, bots=[bot.id for bot in config.bots])
         await lifecycle.stop_event.wait()
+        if all(bot.stop_mode is StopMode.KEEP for bot in core.bots.values()):
+            await client.leave()
         lifecycle.cancel_tasks()
     finally:
         await server.stop(STOP_GRACE_S)

@@ -6,6 +6,7 @@ kept for sending across sessions: what was in flight becomes unknown, and is ask
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING, Any, final
@@ -35,6 +36,7 @@ HEARTBEAT_S = 1.0
 SILENCE_S = 5.0
 SNAPSHOT_S = 20.0
 UNARY_S = 5.0
+LEAVE_S = 1.0
 WRITE_QUEUE = 2_000
 
 _VANISH = {
@@ -77,6 +79,7 @@ class ExchangeClient:
         self._writes: asyncio.Queue[trade_pb2.TradeRequest] | None = None
         self._reset_reason: str | None = None
         self._call: Any = None
+        self._ended = asyncio.Event()
         self._heard_ns = 0
         self._applied = 0
         self.sessions = 0
@@ -116,6 +119,19 @@ class ExchangeClient:
             self._reset_reason = reason
             self._call.cancel()
 
+    async def leave(self) -> None:
+        """Close our side of the session, so that the connector leaves our orders as they are; then it is over.
+
+        Vanishing instead (a cancelled call) makes the connector apply the vanish policy after its grace time.
+        """
+        call = self._call
+        if call is None or self._writes is None:
+            return
+        with contextlib.suppress(aio.AioRpcError, asyncio.InvalidStateError, TimeoutError):
+            async with asyncio.timeout(LEAVE_S):
+                await call.done_writing()
+                await self._ended.wait()
+
     def _put(self, request: trade_pb2.TradeRequest) -> None:
         assert self._writes is not None, "sending needs a session"
         try:
@@ -129,6 +145,7 @@ class ExchangeClient:
         self._writes = None
         trade = self._stub.Trade()
         self._call = trade
+        self._ended.clear()
         helpers: list[asyncio.Task[None]] = []
         try:
             await trade.write(trade_pb2.TradeRequest(hello=self._hello()))
@@ -149,6 +166,8 @@ class ExchangeClient:
             return self._judge(to_typed_error(error))
         except OpensqtError as error:
             return self._judge(error)
+        except asyncio.InvalidStateError:
+            return "the session ended while it began"
         except asyncio.CancelledError:
             # Our own reset cancels the call, and reading it then raises the same error as being stopped does.
             if not self._was_reset() or _is_being_stopped():
@@ -160,6 +179,7 @@ class ExchangeClient:
             await asyncio.gather(*helpers, return_exceptions=True)
             trade.cancel()
             self._call = None
+            self._ended.set()
         return self._why_ended()
 
     def _was_reset(self) -> bool:

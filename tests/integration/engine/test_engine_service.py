@@ -324,6 +324,20 @@ async def test_pause_resume_and_stop_over_the_wire(engine: Engine, connector: Fa
         await call(engine.api.Pause, engine_pb2.PauseRequest(bot_id="nobody"), timeout_s=5)
 
 
+async def test_bot_stopped_with_its_orders_kept_leaves_the_stream_in_order(
+    engine: Engine, connector: FakeConnector
+) -> None:
+    request = engine_pb2.StopRequest(bot_id="eth", mode=engine_pb2.STOP_MODE_KEEP)
+    await call(engine.api.Stop, request, timeout_s=5)
+    await engine.stop()
+    assert connector.orderly_leaves == 1
+
+
+async def test_trading_bot_vanishes_and_its_policy_applies(engine: Engine, connector: FakeConnector) -> None:
+    await engine.stop()
+    assert connector.orderly_leaves == 0
+
+
 async def test_explain_says_why_an_order_exists(engine: Engine, connector: FakeConnector) -> None:
     client_id = fill_nearest(connector)
     await until(lambda: any(o.side is Side.SELL for o in connector.venue.open_orders))
