@@ -53,7 +53,7 @@ from opensqt.connector.venues.binance.takeover import Takeover
 from opensqt.connector.venues.binance.upkeep import Upkeep
 from opensqt.connector.venues.binance.user_events import ListenKeyExpiredEvent
 from opensqt.connector.venues.binance.user_stream import UserStream
-from opensqt.domain.clock import NS_PER_MS, Clock
+from opensqt.domain.clock import NS_PER_MS, NS_PER_S, Clock
 from opensqt.domain.errors import ErrorReason, OpensqtError, UnavailableError
 from opensqt.domain.instrument import Instrument
 from opensqt.domain.market import BookValidity
@@ -108,6 +108,7 @@ class BinanceAdapter:
         self._channels: dict[Channel, dict[str, int]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._certain_ns = 0
+        self._dead_man = DeadMan(config.dead_man_ms)
         self._rest: RestClient | None = None
         self._upkeep: Upkeep | None = None
         self.rate_windows: tuple[RateWindow, ...] = _LIMITS
@@ -156,7 +157,7 @@ class BinanceAdapter:
             self._book,
             sink.budget,
             self._queries,
-            DeadMan(config.dead_man_ms),
+            self._dead_man,
             clock,
             self.venue_time_ns,
         )
@@ -191,7 +192,7 @@ class BinanceAdapter:
             await self._upkeep.disarm()
         for task in self._tasks:
             task.cancel()
-        if self._route_up[Route.PRIVATE]:
+        if self._runners:
             self._user_stream.close()
         await self._rest.close()
 
@@ -206,6 +207,20 @@ class BinanceAdapter:
             feeds = self._feed.feeds
             good = frozenset(s for s in attended if s in feeds and feeds[s].sync.validity is BookValidity.VALID)
             self._upkeep.watch(good, claimed)
+
+    @property
+    def feeds(self) -> Mapping[str, SymbolFeed]:
+        """Return what flows, by canonical symbol; the counts of its synchronisers are for operators and tests."""
+        return self._feed.feeds
+
+    @property
+    def is_order_api_up(self) -> bool:
+        """Return whether orders take the WebSocket API now."""
+        return self._api is not None and self._api.is_up
+
+    def armed_symbols(self) -> frozenset[str]:
+        """Return the symbols whose dead-man countdown runs."""
+        return self._dead_man.armed(self._clock.monotonic_ns())
 
     def subscribe(self, channel: Channel) -> None:
         """Open a channel's streams."""
@@ -277,10 +292,11 @@ class BinanceAdapter:
             rules_changed=self._watch.hint,
         )
         self._feed.set_listings(self._queries.listings)
+        max_age_ns = self._config.connection_max_age_s * NS_PER_S
         for route, url in ((Route.PUBLIC, self._urls.public), (Route.MARKET, self._urls.market)):
             self._runners[route] = StreamRunner(
                 url,
-                StreamSession(self._rng),
+                StreamSession(self._rng, max_age_ns),
                 self._clock,
                 self._feed.on_message,
                 lambda is_up, why, route=route: self._on_route(route, is_up, why),  # type: ignore[misc]
@@ -294,6 +310,7 @@ class BinanceAdapter:
             on_message=self._on_user_message,
             take_over=self._take_over,
             on_status=lambda is_up, why: self._on_route(Route.PRIVATE, is_up, why),
+            max_age_ns=max_age_ns,
         )
 
     def _start_orders(self, sink: AdapterSink, credentials: Credentials) -> None:
@@ -307,6 +324,7 @@ class BinanceAdapter:
                 self._stamp_ms,
                 self._rng,
                 timeout_ms=self._config.request_timeout_ms,
+                max_age_ns=self._config.connection_max_age_s * NS_PER_S,
             )
         self.orders = BinanceOrderEntry(
             self._queries,

@@ -19,7 +19,7 @@ from opensqt.connector.venues.binance.parse_api import ApiReply, parse_reply
 from opensqt.connector.venues.binance.payload import PayloadError
 from opensqt.connector.venues.binance.requests import Request, api_frame, logon_frame
 from opensqt.connector.venues.binance.rest import Credentials, limit_circuit
-from opensqt.connector.venues.binance.session import FIRST_PAUSE_MS, MAX_AGE_NS, MAX_PAUSE_MS
+from opensqt.connector.venues.binance.session import FIRST_PAUSE_MS, MAX_PAUSE_MS
 from opensqt.connector.venues.binance.sign import Signer
 from opensqt.connector.venues.binance.stream_client import WebSocketLink, open_link
 from opensqt.domain.clock import NS_PER_MS, Clock
@@ -65,7 +65,7 @@ class ApiClient:
         rng: Random,
         *,
         timeout_ms: int,
-        max_age_ns: int = MAX_AGE_NS,
+        max_age_ns: int,
     ) -> None:
         self._url = url
         self._credentials = credentials

@@ -51,7 +51,8 @@ class BinanceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `margin_type` are set at the start when they differ; left out, they stay as they are. `dead_man_ms` is after how
     long without us the venue cancels a symbol's orders, 0 = never. `order_entry` is `websocket` with REST when that is
     down, or `rest` alone. `client_id_prefix` tells our orders from those placed by hand; empty = every order that is
-    not the venue's own counts as ours.
+    not the venue's own counts as ours. A connection is replaced, without a gap, after `connection_max_age_s`: the venue
+    cuts it after 24 hours.
     """
 
     symbols: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("BTCUSDT",)
@@ -67,6 +68,7 @@ class BinanceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     order_entry: Literal["websocket", "rest"] = "websocket"
     dead_man_ms: NonNegative = 60_000
     client_id_prefix: str = ""
+    connection_max_age_s: Annotated[int, msgspec.Meta(ge=1, le=86_000)] = 84_600
     seed: NonNegative = 0
 
     def __post_init__(self) -> None:

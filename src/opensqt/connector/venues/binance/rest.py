@@ -13,7 +13,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from opensqt.connector.rate_budget import Lane, RateBudget
+from opensqt.connector.rate_budget import RateBudget
 from opensqt.connector.venues.binance.error_codes import Action
 from opensqt.connector.venues.binance.errors import Failure, http_failure, lost_failure
 from opensqt.connector.venues.binance.limits import ORDERS_1M, ORDERS_10S, WEIGHT_1M, used_by_headers
@@ -150,11 +150,6 @@ def limit_circuit(budget: RateBudget, failure: Failure, now_ns: int) -> None:
             f"the venue's limit was passed: {failure.message}",
             cancels_pass=True,
         )
-
-
-def with_lane(request: Request, lane: Lane) -> Request:
-    """Return the request in another lane."""
-    return msgspec.structs.replace(request, lane=lane)
 
 
 def _nothing() -> None:

@@ -22,7 +22,6 @@ from typing import Final, TypeAlias, final
 import msgspec
 
 from opensqt.connector.venues.binance.stream import (
-    MAX_CONNECTION_AGE_S,
     MAX_STREAMS,
     Ack,
     ControlError,
@@ -36,7 +35,6 @@ MESSAGES_PER_S: Final = 4
 CONNECT_TIMEOUT_NS: Final = 10 * NS_PER_S
 REPLY_TIMEOUT_NS: Final = 5 * NS_PER_S
 OVERLAP_LIMIT_NS: Final = 15 * NS_PER_S
-MAX_AGE_NS: Final = (MAX_CONNECTION_AGE_S - 1800) * NS_PER_S
 FIRST_PAUSE_MS: Final = 250
 MAX_PAUSE_MS: Final = 30_000
 
@@ -96,7 +94,7 @@ class StreamSession:
         max_age_ns: after which a connection is replaced by plan.
     """
 
-    def __init__(self, rng: Random, max_age_ns: int = MAX_AGE_NS) -> None:
+    def __init__(self, rng: Random, max_age_ns: int) -> None:
         self._backoff = Backoff(FIRST_PAUSE_MS, MAX_PAUSE_MS, rng)
         self._max_age_ns = max_age_ns
         self._wanted: dict[str, int] = {}

@@ -28,7 +28,7 @@ from opensqt.connector.venues.binance.queries import BinanceQueries
 from opensqt.connector.venues.binance.rest import RestClient
 from opensqt.connector.venues.binance.symbols import FeeRates
 from opensqt.domain.clock import NS_PER_MS, Clock
-from opensqt.domain.errors import AuthError, ErrorReason, NotFoundError, OpensqtError, StateError
+from opensqt.domain.errors import AuthError, ErrorReason, NotFoundError, StateError
 from opensqt.domain.instrument import Instrument
 from opensqt.runtime.config import ConfigError
 
@@ -176,26 +176,3 @@ class StartChecks:
         if isinstance(found, Failure) and found.executed is not Executed.ALREADY_SO:
             raise found.error(f"set margin type of {name}")
         _log.info("margin_type_set", symbol=name, isolated=is_isolated)
-
-    def drifted(self) -> list[str]:
-        """Return the venue symbols whose settings are not as configured any more."""
-        return [
-            name
-            for name, config in self._q.configs.items()
-            if name in self._served()
-            and (
-                (self._config.leverage is not None and config.leverage != self._config.leverage)
-                or (
-                    self._config.margin_type is not None
-                    and config.is_isolated is not (self._config.margin_type == "isolated")
-                )
-            )
-        ]
-
-    def _served(self) -> set[str]:
-        return {instrument.venue_symbol for instrument in self._q.listings.instruments.values()}
-
-
-def is_final(error: OpensqtError) -> bool:
-    """Return whether trying again is of no use."""
-    return isinstance(error, AuthError)

@@ -21,7 +21,7 @@ from opensqt.connector.venues.binance.error_codes import Action
 from opensqt.connector.venues.binance.errors import Failure
 from opensqt.connector.venues.binance.parse_settings import parse_listen_key
 from opensqt.connector.venues.binance.queries import BinanceQueries
-from opensqt.connector.venues.binance.session import FIRST_PAUSE_MS, MAX_AGE_NS, MAX_PAUSE_MS
+from opensqt.connector.venues.binance.session import FIRST_PAUSE_MS, MAX_PAUSE_MS
 from opensqt.connector.venues.binance.stream_client import WebSocketLink, open_link
 from opensqt.domain.clock import NS_PER_S, Clock
 from opensqt.domain.errors import LimitError, OpensqtError
@@ -76,7 +76,7 @@ class UserStream:
         on_message: Callable[[bytes], None],
         take_over: Callable[[], Awaitable[None]],
         on_status: Callable[[bool, str], None],
-        max_age_ns: int = MAX_AGE_NS,
+        max_age_ns: int,
     ) -> None:
         self._url = url
         self._q = queries
@@ -93,6 +93,7 @@ class UserStream:
         self._numbers = 0
         self._wake = asyncio.Event()
         self._has_expired = False
+        self._is_closed = False
 
     async def open(self) -> None:
         """Take the account over for the first time.
@@ -107,6 +108,8 @@ class UserStream:
         try:
             while True:
                 await self._hold()
+                if self._is_closed:
+                    return
                 try:
                     await self._replace()
                 except (OpensqtError, ConnectionError) as error:
@@ -117,7 +120,9 @@ class UserStream:
             self.close()
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; `run` ends."""
+        self._is_closed = True
+        self._wake.set()
         if self._active is not None and self._active.socket is not None:
             self._active.socket.close("stopped")
 
@@ -161,7 +166,7 @@ class UserStream:
     async def _hold(self) -> None:
         """Return when the connection must be replaced."""
         while True:
-            if self._active is None or self._active.why_closed:
+            if self._is_closed or self._active is None or self._active.why_closed:
                 return
             if self._has_expired:
                 self._on_status(False, "user stream: the listen key has expired")
