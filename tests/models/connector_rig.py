@@ -102,7 +102,11 @@ async def running_connector(config: ConnectorConfig, adapter: VenueAdapter | Non
 
     clock = SystemClock()
     connector = Connector(config, clock, adapter or make_adapter(config, clock))
-    await connector.start()
+    try:
+        await connector.start()
+    except BaseException:
+        await connector.stop()
+        raise
     tasks = [asyncio.create_task(connector.serve()), asyncio.create_task(connector.adapter.run())]
     try:
         yield connector

@@ -8,4 +8,16 @@ symbols, listing      exchangeInfo -> instruments with revisions; the units thei
 limits                rate windows, and what replies say of them
 payload, parse_*      what the venue answers and pushes -> domain values; user_events and wire_user are their types
 error_codes, errors   what went wrong -> reason, whether the outcome is known, what to do
+
+clock_sync, book_sync, session, order_table, account_book, dead_man, market_feed, routes
+                      what the sessions know and decide, without sockets: time and messages in, state out
+
+stream_client         WebSocket; rest: HTTP. Nothing else opens a connection
+stream_runner, api_client, user_stream
+                      sessions: market routes, order API, the account's stream
+order_entry, queries, account_queries, market_queries
+                      the roles of an adapter
+opening, start_checks, takeover, upkeep, instruments_watch, snapshots
+                      what is asked at the start, after a break, and now and then
+adapter               puts them together
 """

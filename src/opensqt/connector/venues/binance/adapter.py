@@ -9,7 +9,7 @@ The account is certain while the private stream stands; the market is up while b
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import final
 
@@ -18,7 +18,6 @@ import structlog
 from opensqt.connector.adapter import AdapterSink, Capabilities, SessionStatus
 from opensqt.connector.market_types import INTERVAL_MS, Channel
 from opensqt.connector.rate_budget import CommandCosts, RateWindow
-from opensqt.connector.venues.binance import requests_market as ask
 from opensqt.connector.venues.binance.account_book import AccountBook
 from opensqt.connector.venues.binance.account_queries import BinanceAccountQueries
 from opensqt.connector.venues.binance.api_client import ApiClient
@@ -28,11 +27,11 @@ from opensqt.connector.venues.binance.dead_man import DeadMan
 from opensqt.connector.venues.binance.error_codes import Action
 from opensqt.connector.venues.binance.instruments_watch import InstrumentsWatch
 from opensqt.connector.venues.binance.limits import ORDERS_1M, ORDERS_10S, WEIGHT_1M, WireLimit, windows_of
-from opensqt.connector.venues.binance.listing import Listings
 from opensqt.connector.venues.binance.market_feed import MarketFeed, SymbolFeed
 from opensqt.connector.venues.binance.market_queries import BinanceMarketQueries
+from opensqt.connector.venues.binance.opening import Opening
 from opensqt.connector.venues.binance.order_entry import BinanceOrderEntry
-from opensqt.connector.venues.binance.parse_market import INTERVAL_WORDS, parse_premium_index
+from opensqt.connector.venues.binance.parse_market import INTERVAL_WORDS
 from opensqt.connector.venues.binance.parse_user import UserContext, parse_user_event
 from opensqt.connector.venues.binance.payload import PayloadError
 from opensqt.connector.venues.binance.queries import BinanceQueries
@@ -43,22 +42,22 @@ from opensqt.connector.venues.binance.requests_orders import (
     OrderStyle,
 )
 from opensqt.connector.venues.binance.rest import Credentials, RestClient
+from opensqt.connector.venues.binance.routes import RouteBoard
 from opensqt.connector.venues.binance.session import StreamSession
 from opensqt.connector.venues.binance.sign import signer_of
+from opensqt.connector.venues.binance.snapshots import SnapshotFetcher
 from opensqt.connector.venues.binance.start_checks import StartChecks
 from opensqt.connector.venues.binance.stream import CONTRACT_INFO, Route, route_of
 from opensqt.connector.venues.binance.stream_runner import StreamRunner
-from opensqt.connector.venues.binance.symbols import parse_exchange, with_fees
 from opensqt.connector.venues.binance.takeover import Takeover
 from opensqt.connector.venues.binance.upkeep import Upkeep
 from opensqt.connector.venues.binance.user_events import ListenKeyExpiredEvent
 from opensqt.connector.venues.binance.user_stream import UserStream
 from opensqt.domain.clock import NS_PER_MS, NS_PER_S, Clock
-from opensqt.domain.errors import ErrorReason, OpensqtError, UnavailableError
+from opensqt.domain.errors import ErrorReason, UnavailableError
 from opensqt.domain.instrument import Instrument
 from opensqt.domain.market import BookValidity
 
-SNAPSHOT_LEVELS = 1000
 FEED_TICK_S = 0.05
 
 # What holds until exchangeInfo has told the limits of today.
@@ -102,11 +101,9 @@ class BinanceAdapter:
         # Jitter must differ between processes: only a configured seed repeats.
         self._rng = Random(config.seed or clock.now_ns())  # noqa: S311  jitter, no secret
         self._status = SessionStatus(market_stream_up=False, private_stream_up=False)
-        self._route_up = {Route.PUBLIC: False, Route.MARKET: False, Route.PRIVATE: False}
-        self._route_reason: dict[Route, str] = {}
+        self._routes = RouteBoard()
         self._runners: dict[Route, StreamRunner] = {}
         self._channels: dict[Channel, dict[str, int]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
         self._certain_ns = 0
         self._dead_man = DeadMan(config.dead_man_ms)
         self._rest: RestClient | None = None
@@ -135,17 +132,14 @@ class BinanceAdapter:
         self._sink = sink
         config, clock = self._config, self._clock
         credentials = self._credentials()
-        rest = RestClient(
-            self._urls.rest, credentials, sink.budget, clock, self._stamp_ms, timeout_ms=config.request_timeout_ms
-        )
+        rest = self._client(self._urls.rest, sink, credentials)
         rest.open()
         self._rest = rest
         self._queries = BinanceQueries(rest, config.client_id_prefix, lambda: self.venue_time_ns() // NS_PER_MS)
         self._checks = StartChecks(config, self._queries, self._sync, clock)
         self._watch = InstrumentsWatch(self._queries, sink, clock, self._on_new_instruments)
-        await self._checks.clock_samples()
-        sink.budget.align(self._sync.offset_ns(clock.monotonic_ns()))
-        await self._start_instruments(sink, credentials)
+        opening = Opening(self._queries, self._checks, self._watch, self._sync, clock)
+        await opening.run(sink, self._wallet_maker(sink, credentials))
         self._book = AccountBook(sink)
         self.account = BinanceAccountQueries(self._queries, self._book)
         self.market = BinanceMarketQueries(self._queries, self._watch.reload)
@@ -188,11 +182,11 @@ class BinanceAdapter:
         """Stop the countdowns of engines that have left, and close what `start` opened."""
         if self._rest is None:
             return
-        if self._upkeep is not None and self._route_up[Route.PRIVATE]:
+        if self._upkeep is not None and self._routes.is_up(Route.PRIVATE):
             await self._upkeep.disarm()
-        for task in self._tasks:
-            task.cancel()
         if self._runners:
+            self._snapshots.close()
+            self.orders.close()
             self._user_stream.close()
         await self._rest.close()
 
@@ -212,6 +206,12 @@ class BinanceAdapter:
     def feeds(self) -> Mapping[str, SymbolFeed]:
         """Return what flows, by canonical symbol; the counts of its synchronisers are for operators and tests."""
         return self._feed.feeds
+
+    @property
+    def rest(self) -> RestClient:
+        """Return the REST client; there is one after `start` began."""
+        assert self._rest is not None, "there is none before start"
+        return self._rest
 
     @property
     def is_order_api_up(self) -> bool:
@@ -243,52 +243,21 @@ class BinanceAdapter:
         signer = signer_of(config.api_secret, config.passphrase)
         return Credentials(config.api_key.reveal(), signer, config.recv_window_ms)
 
-    async def _start_instruments(self, sink: AdapterSink, credentials: Credentials) -> None:
-        checks = self._checks
-        exchange = await self._queries.ask(ask.exchange_info(), "query instruments", parse_exchange)
-        if exchange.windows:
-            sink.budget.replace_windows(exchange.windows)
-        chosen = checks.choose(exchange.instruments)
-        await self._check_key(sink, credentials)
-        await checks.modes()
-        await checks.symbol_settings(chosen)
-        fees = await checks.fees(chosen)
-        self._watch.set_fees(fees)
-        self._queries.listings = Listings.of(with_fees(item, fees[item.venue_symbol]) for item in chosen)
-        for instrument in self._queries.listings.instruments.values():
-            sink.on_instrument(instrument)
-            listing = self._queries.listing(instrument.symbol)
-            premium = await self._queries.ask(
-                ask.premium_index(instrument.venue_symbol),
-                "query mark price",
-                lambda body, listing=listing: parse_premium_index(body, listing),  # type: ignore[misc]
-            )
-            sink.on_mark(premium.mark)
+    def _client(self, url: str, sink: AdapterSink, credentials: Credentials) -> RestClient:
+        timeout_ms = self._config.request_timeout_ms
+        return RestClient(url, credentials, sink.budget, self._clock, self._stamp_ms, timeout_ms=timeout_ms)
 
-    async def _check_key(self, sink: AdapterSink, credentials: Credentials) -> None:
-        if not self._urls.wallet:
-            await self._checks.key(None)
-            return
-        wallet = RestClient(
-            self._urls.wallet,
-            credentials,
-            sink.budget,
-            self._clock,
-            self._stamp_ms,
-            timeout_ms=self._config.request_timeout_ms,
-        )
-        wallet.open()
-        try:
-            await self._checks.key(wallet)
-        finally:
-            await wallet.close()
+    def _wallet_maker(self, sink: AdapterSink, credentials: Credentials) -> Callable[[], RestClient] | None:
+        url = self._urls.wallet
+        return (lambda: self._client(url, sink, credentials)) if url else None
 
     def _start_streams(self, sink: AdapterSink) -> None:
+        self._snapshots = SnapshotFetcher(self._queries)
         self._feed = MarketFeed(
             sink,
             self._clock,
             self._rng,
-            snapshot_due=self._spawn_snapshot,
+            snapshot_due=lambda feed: self._snapshots.fetch(self._feed, feed),
             rules_changed=self._watch.hint,
         )
         self._feed.set_listings(self._queries.listings)
@@ -361,15 +330,9 @@ class BinanceAdapter:
     def _on_route(self, route: Route, is_up: bool, why: str) -> None:
         if route is Route.PUBLIC and not is_up:
             self._feed.on_lost(f"the market stream is down: {why}")
-        if route is Route.PRIVATE and not is_up and self._route_up[route]:
+        if route is Route.PRIVATE and not is_up and self._routes.is_up(route):
             self._certain_ns = self.venue_time_ns()
-        self._route_up[route] = is_up
-        self._route_reason[route] = "" if is_up else why
-        status = SessionStatus(
-            market_stream_up=self._route_up[Route.PUBLIC] and self._route_up[Route.MARKET],
-            private_stream_up=self._route_up[Route.PRIVATE],
-            reason="; ".join(reason for reason in self._route_reason.values() if reason),
-        )
+        status = self._routes.set(route, is_up, why)
         if status != self._status:
             self._status = status
             self._sink.on_session(status)
@@ -381,26 +344,11 @@ class BinanceAdapter:
             self._watch.hint(message)
         elif action is Action.STOP_TRADING:
             _log.error("key_refused", message=message)
-            self._on_route(Route.PRIVATE, False, f"the venue refuses the key: {message}")
+            # Down until a new listen key proves that the key works.
+            self._user_stream.expired()
 
     def _on_new_instruments(self) -> None:
         self._feed.set_listings(self._queries.listings)
-
-    # ---- books
-
-    def _spawn_snapshot(self, feed: SymbolFeed) -> None:
-        task = asyncio.get_running_loop().create_task(self._fetch_snapshot(feed))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _fetch_snapshot(self, feed: SymbolFeed) -> None:
-        request = ask.depth(feed.listing.instrument.venue_symbol, SNAPSHOT_LEVELS)
-        try:
-            data = await self._queries.rest.query(request, "query book")
-        except OpensqtError as error:
-            self._feed.on_snapshot_failed(feed, str(error), error.retry_after_ms or 0)
-        else:
-            self._feed.on_snapshot(feed, data)
 
     async def _tick_feed(self) -> None:
         while True:

@@ -127,7 +127,7 @@ class UserStream:
             self._active.socket.close("stopped")
 
     def expired(self) -> None:
-        """Note the venue's word that the key is no longer valid."""
+        """Note the venue's word that the key is no longer valid; the account is uncertain until there is a new one."""
         self._has_expired = True
         self._key = ""
         self._wake.set()
@@ -169,7 +169,7 @@ class UserStream:
             if self._is_closed or self._active is None or self._active.why_closed:
                 return
             if self._has_expired:
-                self._on_status(False, "user stream: the listen key has expired")
+                self._on_status(False, "user stream: the key has expired or was refused")
                 return
             now_ns = self._clock.monotonic_ns()
             if now_ns - self._since_ns > self._max_age_ns:
