@@ -1,4 +1,4 @@
-"""The three services as the supervisor sees them: how each is started and how each shows that it is healthy."""
+"""The services, and the simulated venue below them: how each is started and how each shows that it is healthy."""
 
 import os
 import sys
@@ -6,17 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from opensqt.cli.probe import Probe, grpc_probe, http_probe
+from opensqt.cli.sim_section import SimConfig, sim_argv
 from opensqt.cli.supervisor import ServiceSpec
 from opensqt.runtime.config import GrpcClientConfig
+from opensqt.sim.addresses import HOST as SIM_HOST
 
 MODULES = {
     "connector": "opensqt.connector.app",
     "engine": "opensqt.engine.app",
     "live_server": "opensqt.live_server.app",
 }
-START_ORDER = ("connector", "engine", "live_server")
-# The engine first: it leaves the market in order while its connector still stands.
-STOP_ORDER = ("engine", "live_server", "connector")
+START_ORDER = ("sim", "connector", "engine", "live_server")
+# The engine first: it leaves the market in order while its connector still stands, which needs its venue until then.
+STOP_ORDER = ("engine", "live_server", "connector", "sim")
 
 EXCHANGE_SERVICE = "opensqt.market_maker.v1.ExchangeService"
 ENGINE_SERVICE = "opensqt.market_maker.v1.EngineService"
@@ -26,6 +28,16 @@ def service_spec(name: str, config_file: Path, log_file: Path, probe: Probe) -> 
     """Return how to start one of our services with a config file."""
     argv = [sys.executable, "-m", MODULES[name], "--config", str(config_file)]
     return ServiceSpec(name=name, argv=argv, log_file=log_file, probe=probe)
+
+
+def sim_spec(config: SimConfig, log_file: Path) -> ServiceSpec:
+    """Return how to start the simulated venue.
+
+    It is healthy while its control endpoint answers: asking the venue itself would use up its limits, and a fault that
+    was set on purpose is no reason to call the process sick.
+    """
+    probe = http_probe(SIM_HOST, config.port, "/sim/status")
+    return ServiceSpec(name="sim", argv=sim_argv(config), log_file=log_file, probe=probe)
 
 
 def connector_probe(config: GrpcClientConfig) -> Probe:

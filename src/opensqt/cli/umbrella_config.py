@@ -1,6 +1,7 @@
-"""The configuration of several services in one file: sections `connector`, `engine`, `live_server`.
+"""The configuration of several services in one file: sections `connector`, `engine`, `live_server`, and `sim`.
 
-Each section is that service's own configuration. A file may also be one service's alone: its keys tell which.
+Each section is that service's own configuration; `sim` is a simulated venue for the connector to trade on. A file may
+also be one service's alone: its keys tell which.
 """
 
 import os
@@ -12,6 +13,8 @@ import msgspec
 import yaml
 
 from opensqt.cli.errors import EXIT_USAGE, CliError
+from opensqt.cli.sim_section import SimConfig
+from opensqt.cli.sim_wiring import wire_connector
 from opensqt.connector.config import ConnectorConfig
 from opensqt.engine.config import EngineConfig
 from opensqt.live_server.config import LiveServerConfig
@@ -25,6 +28,9 @@ from opensqt.runtime.config import (
     convert_config,
     read_document,
 )
+from opensqt.runtime.config_convert import Converter
+from opensqt.runtime.config_env import overlay
+from opensqt.sim.addresses import base_urls
 
 SERVICES: Mapping[str, type[msgspec.Struct]] = {
     "connector": ConnectorConfig,
@@ -34,15 +40,16 @@ SERVICES: Mapping[str, type[msgspec.Struct]] = {
 
 
 class UmbrellaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The services to run together; those left out run elsewhere."""
+    """The services to run together; those left out run elsewhere, without `sim` no venue is simulated."""
 
+    sim: SimConfig | None = None
     connector: ConnectorConfig | None = None
     engine: EngineConfig | None = None
     live_server: LiveServerConfig | None = None
 
     def __post_init__(self) -> None:
         """Require something to run, and no port twice."""
-        if self.connector is None and self.engine is None and self.live_server is None:
+        if all(section is None for section in (self.sim, self.connector, self.engine, self.live_server)):
             raise ConfigError.single("", None, "needs a section", "add `connector:`, `engine:` or `live_server:`")
         problems = []
         seen: dict[int, str] = {}
@@ -56,8 +63,17 @@ class UmbrellaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         if problems:
             raise ConfigError(problems)
 
+    @property
+    def trades_on_sim(self) -> bool:
+        """Return whether the connector's exchange is the simulator of this configuration."""
+        if self.sim is None or self.connector is None or self.connector.exchange != self.sim.venue:
+            return False
+        return self.connector.binance.endpoints.rest == base_urls(self.sim.port)["rest"]
+
     def _ports(self) -> list[tuple[str, int | None]]:
         found: list[tuple[str, int | None]] = []
+        if self.sim is not None:
+            found.append(("sim.port", self.sim.port))
         if self.connector is not None:
             found += [
                 ("connector.grpc.port", self.connector.grpc.port),
@@ -78,8 +94,24 @@ def load_any(path: Path, service: str | None = None) -> msgspec.Struct:
     """
     document = read_document(path)
     service = service or guess_service(document)
-    type_ = UmbrellaConfig if service is None else SERVICES[service]
-    return convert_config(document, type_, env=os.environ, source=str(path), base_dir=path.absolute().parent)
+    folder = path.absolute().parent
+    if service is None:
+        return _umbrella(document, os.environ, source=str(path), base_dir=folder)
+    return convert_config(document, SERVICES[service], env=os.environ, source=str(path), base_dir=folder)
+
+
+def _umbrella(document: dict[str, object], env: Mapping[str, str], *, source: str, base_dir: Path) -> UmbrellaConfig:
+    # The environment first: it may be what says where the simulator is, or that the connector trades on it.
+    sections = UmbrellaConfig.__struct_encode_fields__
+    problems = overlay(document, env, prefix="OPENSQT", top_level=sections)
+    problems += wire_connector(document, Converter(base_dir))
+    try:
+        config = convert_config(document, UmbrellaConfig, env={}, source=source, base_dir=base_dir)
+    except ConfigError as error:
+        raise ConfigError([*problems, *error.problems], source=source) from None
+    if problems:
+        raise ConfigError(problems, source=source)
+    return config
 
 
 def guess_service(document: Mapping[str, object]) -> str | None:
@@ -87,7 +119,7 @@ def guess_service(document: Mapping[str, object]) -> str | None:
     connector = document.get("connector")
     # `connector` is also the engine's and the page's key for where their connector listens.
     is_address = isinstance(connector, dict) and "address" in connector
-    umbrella = len(set(document) & set(SERVICES)) - (1 if is_address else 0)
+    umbrella = len(set(document) & {*SERVICES, "sim"}) - (1 if is_address else 0)
     scores = {name: len(set(document) & set(type_.__struct_encode_fields__)) for name, type_ in SERVICES.items()}
     best = max(scores, key=lambda name: scores[name])
     return best if scores[best] > umbrella else None

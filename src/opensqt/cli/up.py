@@ -9,12 +9,17 @@ from cyclopts import Parameter
 
 from opensqt.cli.errors import EXIT_USAGE, CliError
 from opensqt.cli.operate import Operation, Plan
-from opensqt.cli.output import print_json, print_table
+from opensqt.cli.output import print_json, print_line, print_table
+from opensqt.cli.ports import require_free
 from opensqt.cli.probe import Probe
-from opensqt.cli.services import START_ORDER, connector_probe, engine_probe, page_probe, service_spec
+from opensqt.cli.services import START_ORDER, connector_probe, engine_probe, page_probe, service_spec, sim_spec
+from opensqt.cli.sim_section import sim_access
+from opensqt.cli.sim_state import begin_on_sim
 from opensqt.cli.state_dir import StateDir
 from opensqt.cli.status_line import StatusLine
 from opensqt.cli.umbrella_config import UmbrellaConfig, client_of, dump_config, load_any
+
+SIM_ACCESS_FILE = "sim.json"
 
 
 def up(
@@ -28,7 +33,8 @@ def up(
     """Start the services a configuration describes, restart those that die, stop all on Ctrl-C.
 
     Args:
-        config: YAML file with the sections connector, engine, live_server; one that is left out runs elsewhere.
+        config: YAML file with the sections connector, engine, live_server, one that is left out runs elsewhere; and sim
+            for a simulated venue to trade on.
     """
     loaded = load_any(config)
     if not isinstance(loaded, UmbrellaConfig):
@@ -39,7 +45,11 @@ def up(
         )
     folder = StateDir(state or Path("var") / config.stem)
     with folder.lock():
+        if loaded.sim is not None:
+            require_free(loaded.sim.port, "sim.port")
         folder.prepare(fresh=False)
+        if loaded.engine is not None and loaded.trades_on_sim and begin_on_sim(loaded.engine.state_file):
+            print_line("the simulated venue has forgotten the last run, so its ledger is not used", to_stderr=json)
         return operate(plan_of(config.stem, loaded, folder), for_, as_json=json)
 
 
@@ -66,8 +76,12 @@ def plan_of(name: str, config: UmbrellaConfig, folder: StateDir) -> Plan:
         "live_server": config.live_server,
     }
     specs = []
+    if config.sim is not None:
+        # For any other client that wants to trade there; the simulator's log holds no secrets.
+        folder.write_private(SIM_ACCESS_FILE, msgspec.json.format(msgspec.json.encode(sim_access(config.sim))).decode())
+        specs.append(sim_spec(config.sim, folder.log_file("sim")))
     for service in START_ORDER:
-        section = sections[service]
+        section = sections.get(service)
         if section is None:
             continue
         file = folder.write_private(f"{service}.yaml", dump_config(section))

@@ -22,12 +22,13 @@ from opensqt.runtime.clock import SystemClock
 from opensqt.runtime.config_types import LogConfig
 from opensqt.runtime.lifecycle import EXIT_FAILURE, Lifecycle, run_service
 from opensqt.runtime.logs import configure_logging
+from opensqt.sim.addresses import HOST
 from opensqt.sim.connections import ConnectionTimes
 from opensqt.sim.dialects.binance.exchange import ExchangeConfig
 from opensqt.sim.dialects.binance.limits import LimitConfig
 from opensqt.sim.feed import Feed
 from opensqt.sim.keys import make_keys
-from opensqt.sim.server import HOST, ServerConfig, SimServer
+from opensqt.sim.server import ServerConfig, SimServer
 
 
 def run(argv: Sequence[str] | None = None) -> None:

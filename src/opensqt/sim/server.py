@@ -14,6 +14,7 @@ import structlog
 from aiohttp import web
 
 from opensqt.domain.clock import NS_PER_MS, Clock
+from opensqt.sim.addresses import HOST, base_urls
 from opensqt.sim.connections import Connections, ConnectionTimes
 from opensqt.sim.control import Control
 from opensqt.sim.dialects.binance.actions import Actions
@@ -26,7 +27,6 @@ from opensqt.sim.feed import Feed
 from opensqt.sim.http_shell import HttpShell
 from opensqt.sim.ws_shell import WsShell
 
-HOST: Final = "127.0.0.1"
 TURN_S: Final = 0.005
 _STOP_S: Final = 2.0
 _MAX_BODY: Final = 1 << 20
@@ -125,15 +125,7 @@ class SimServer:
 
     def addresses(self) -> dict[str, str]:
         """Return the base URLs per route."""
-        authority = f"{HOST}:{self.port}"
-        return {
-            "rest": f"http://{authority}",
-            "public": f"ws://{authority}/public",
-            "market": f"ws://{authority}/market",
-            "private": f"ws://{authority}/private",
-            "ws_api": f"ws://{authority}/ws-fapi/v1",
-            "control": f"http://{authority}/sim",
-        }
+        return base_urls(self.port)
 
     def _deliver(self, session: StreamSession, stream: str, data: bytes) -> None:
         self.connections.deliver(session, stream, data)

@@ -45,8 +45,9 @@ def broken(tmp_path):
     return path
 
 
-def test_the_annotated_example_has_no_problems(project_root, capsys):
-    assert invoke(["check", str(project_root / "examples" / "paper.yaml")]) == 0
+@pytest.mark.parametrize("name", ["paper.yaml", "binance-sim.yaml"])
+def test_an_annotated_example_has_no_problems(project_root, capsys, name):
+    assert invoke(["check", str(project_root / "examples" / name)]) == 0
     assert "no problems" in capsys.readouterr().out
 
 
