@@ -188,6 +188,7 @@ BROKEN = {
     "deep nesting": (_lines((*GOOD, '{"stream":"x","data":' + "[" * 100_000)), r"line 8: "),
     "deep nesting first": (_lines(('{"stream":"x","data":{"k":' + "[" * 100_000, *GOOD)), r"line 1: "),
     "not utf-8": (_lines(GOOD) + b'1721347200999000000 {"stream":"\x80"}\n', r"line 8: "),
+    "impossible time": (_lines((*GOOD, _trade(T * 10, 4, "64000.0"))), r"line 8: .*more than a day"),
     "empty": (b"", r"holds no messages"),
     "blank": (b"\n\n", r"holds no messages"),
 }

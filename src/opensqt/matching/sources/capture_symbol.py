@@ -31,6 +31,7 @@ from opensqt.matching.sources.errors import CaptureError
 _WINDOW_MS: Final = 2_500
 _BATCH: Final = 2_048
 _MAX_EARLY_DIFFS: Final = 20_000
+_MAX_CLOCK_ERROR_MS: Final = 24 * 3_600 * 1_000
 
 
 class _Diff:
@@ -112,6 +113,7 @@ class SymbolCapture:
                     ) from error
                 if decoded is not None:
                     time_ms, item = decoded
+                    _check_time(path, line, time_ms)
                     yield time_ms, item
 
     def _decode(self, path: Path, line: Line, depth: DepthDecoder, time_ms: int) -> tuple[int, _Item] | None:
@@ -225,6 +227,15 @@ class _BookSync:
                 f"{self._first_path}: no order book snapshot of {self._symbol} in the capture, so its book cannot be "
                 "built; the snapshot is in the first part of a capture: give that part first"
             )
+
+
+def _check_time(path: Path, line: Line, time_ms: int) -> None:
+    """Refuse a message whose own time cannot be: the recorder's clock may be off, but not by a day."""
+    if abs(time_ms - line.receive_ns // NS_PER_MS) > _MAX_CLOCK_ERROR_MS:
+        raise CaptureError(
+            f"{path}, line {line.number}: the message says it is of {time_ms} ms, more than a day away from its receipt "
+            f"at {line.receive_ns} ns; the line is damaged: fetch the file again, or remove the line"
+        )
 
 
 def _check_other(path: Path, line: Line) -> None:
