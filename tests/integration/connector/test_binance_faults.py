@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from opensqt.connector.app import Connector
 from opensqt.connector.venues.binance.adapter import BinanceAdapter
 from opensqt.connector.venues.binance.book_sync import BookSync
 from opensqt.domain.errors import ErrorReason, LimitError, OpensqtError
+from opensqt.domain.fill import FillOrigin
 from opensqt.domain.market import BookValidity
 from opensqt.domain.order_state import OrderState
 from opensqt.proto import exchange_pb2 as pb
@@ -337,3 +339,57 @@ async def test_countdown_is_stopped_for_an_engine_that_takes_its_leave(tmp_path:
         await until(lambda: rig.adapter.armed_symbols() == {SYMBOL})
         await engine.call.done_writing()
         await until(lambda: rig.adapter.armed_symbols() == set())
+
+
+# ---- connections and keys
+
+
+async def test_f03_half_open_connections_are_found_by_their_missing_pongs(tmp_path: Path) -> None:
+    async with trading(tmp_path) as rig:
+        rig.sim.fault("half_open", route="private", for_ms=11_000)
+        await until(lambda: rig.private_was_down, timeout_s=20)
+        await until(lambda: rig.core.session.private_stream_up, timeout_s=20)
+        placed = await rig.place()
+        rig.sim.fault("manual_cancel_all", account="user1", symbol="BTCUSDT")
+        await until(lambda: rig.state(placed.client_order_id) is OrderState.CANCELED)
+
+
+async def test_f58_revoked_key_ends_serving_and_says_why(tmp_path: Path) -> None:
+    async with trading(tmp_path) as rig:
+        rig.sim.fault("revoke_key", account="user1")
+        with pytest.raises(OpensqtError) as raised:
+            await rig.place()
+        assert raised.value.reason is ErrorReason.BAD_CREDENTIALS
+        await until(lambda: not rig.core.is_serving)
+        await asyncio.sleep(0.5)
+        assert not rig.core.session.private_stream_up
+        assert rig.core.session.reason
+
+
+async def test_f40_leverage_changed_by_hand_is_shown_at_once(tmp_path: Path) -> None:
+    async with trading(tmp_path) as rig:
+        rig.sim.fault("set_leverage", account="user1", symbol="BTCUSDT", leverage=3)
+        await until(lambda: rig.core.mirror.positions[SYMBOL].leverage == 3)
+
+
+async def test_f41_position_and_wallet_changed_by_somebody_else_are_shown(tmp_path: Path) -> None:
+    async with trading(tmp_path) as rig:
+        rig.sim.fault("position_change", account="user1", symbol="BTCUSDT", side="BUY", quantity="0.010")
+        await until(lambda: rig.core.mirror.position_lots(SYMBOL) == 10)
+        rig.sim.fault("transfer", account="user1", amount="123.45")
+        await until(lambda: any(flow.amount == Decimal("123.45") for flow in rig.core.mirror.flows))
+        assert len({flow.id for flow in rig.core.mirror.flows}) == len(rig.core.mirror.flows)
+
+
+async def test_f41_liquidation_is_booked_with_its_origin(tmp_path: Path) -> None:
+    async with trading(tmp_path) as rig:
+        await rig.client.call("PlaceOrder", await (await rig.maker()).market(types_pb2.ORDER_SIDE_BUY))
+        rig.sim.fault("liquidation", account="user1", symbol="BTCUSDT")
+        await until(lambda: rig.core.mirror.position_lots(SYMBOL) == 0)
+        await until(lambda: rig.core.mirror.fills[-1].origin is FillOrigin.LIQUIDATION)
+
+
+async def test_manual_order_is_seen_and_left_alone(tmp_path: Path) -> None:
+    async with trading(tmp_path, client_id_prefix="oq") as rig:
+        rig.sim.fault("manual_order", account="user1", symbol="BTCUSDT", side="BUY", quantity="0.010", price="50000.00")
+        await until(lambda: rig.core.mirror.open_count(SYMBOL) == 1)
