@@ -233,7 +233,7 @@ def _check_time(path: Path, line: Line, time_ms: int) -> None:
     """Refuse a message whose own time cannot be: the recorder's clock may be off, but not by a day."""
     if abs(time_ms - line.receive_ns // NS_PER_MS) > _MAX_CLOCK_ERROR_MS:
         raise CaptureError(
-            f"{path}, line {line.number}: the message says it is of {time_ms} ms, more than a day away from its receipt "
+            f"{path}, line {line.number}: the message is of {time_ms} ms, more than a day away from its receipt "
             f"at {line.receive_ns} ns; the line is damaged: fetch the file again, or remove the line"
         )
 
