@@ -25,7 +25,7 @@ def check(
     """Check a configuration without starting anything. Exit code 78 when it has problems.
 
     Args:
-        config: YAML file with sections connector, engine, live_server, or of one service alone.
+        config: YAML file with sections sim, connector, engine, live_server, or of one service alone.
     """
     from opensqt.cli.umbrella_config import load_any
 

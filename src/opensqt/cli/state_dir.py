@@ -26,7 +26,20 @@ MIN_FREE_BYTES = 128 * 1024 * 1024
 MARKER = ".opensqt-state"
 
 # What --fresh may remove: only what OpenSQT itself puts there.
-_OURS = ("*.yaml", "*.db", "*.db-wal", "*.db-shm", "*.sock", "*.json", "*.state", "tokens", "logs", "venue", "engine")
+_OURS = (
+    "*.yaml",
+    "*.db",
+    "*.db-wal",
+    "*.db-shm",
+    "*.db.sim",
+    "*.sock",
+    "*.json",
+    "*.state",
+    "tokens",
+    "logs",
+    "venue",
+    "engine",
+)
 
 
 class RunningInstance(msgspec.Struct, frozen=True):
