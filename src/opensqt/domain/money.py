@@ -15,6 +15,12 @@ MIN_MONEY_SCALE = 8
 MAX_EXPONENT = 18
 """No price or size has more digits before its point; a longer one is an attack or a bug."""
 
+MAX_DECIMALS = 18
+"""No venue counts finer; with MAX_EXPONENT it keeps products of two wire decimals exact in `EXACT`."""
+
+MAX_SHOWN = 40
+"""Of a refused number, an error shows no more characters."""
+
 EXACT = Context(prec=60, traps=[Inexact, InvalidOperation])
 """Decimal arithmetic that raises instead of rounding."""
 
@@ -68,7 +74,7 @@ def parse_decimal(text: str, field: str) -> Decimal:
     """Parse the text of a wire decimal.
 
     Raises:
-        RequestError: empty, not a number, NaN or infinite; names `field`.
+        RequestError: empty, not a number, NaN, infinite, or of more digits than money has; names `field`.
     """
     try:
         value = Decimal(text)
@@ -76,7 +82,24 @@ def parse_decimal(text: str, field: str) -> Decimal:
         raise invalid_field(field, repr(text), "must be a decimal number, for example 0.001") from None
     if not value.is_finite():
         raise invalid_field(field, repr(text), "must be a finite number")
+    if not value:
+        return Decimal(0)
+    if value.adjusted() > MAX_EXPONENT or _finest(value) > MAX_DECIMALS:
+        shown = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
+        raise invalid_field(
+            field,
+            repr(shown),
+            f"must have at most {MAX_EXPONENT + 1} digits before the point and {MAX_DECIMALS} after it",
+        )
     return value
+
+
+def _finest(value: Decimal) -> int:
+    """Return the place of the last digit that is not zero, without writing a long number out."""
+    _sign, digits, exponent = value.as_tuple()
+    assert isinstance(exponent, int), "only finite values reach this"
+    trailing = next(index for index, digit in enumerate(reversed(digits)) if digit)
+    return -(exponent + trailing)
 
 
 def plain(value: Decimal) -> str:
