@@ -175,6 +175,12 @@ class RateBudget:
         left_ns = circuit.until_ns - now_ns
         return (left_ns, circuit.reason) if left_ns > 0 else (0, "")
 
+    def usage(self, now_ns: int) -> Sequence[WindowUse]:
+        """Return every window and what is used of it."""
+        for counter in self._counters:
+            counter.roll(now_ns + self._offset_ns)
+        return [WindowUse(counter.window, counter.used) for counter in self._counters]
+
     def _check_circuits(self, lane: Lane, now_ns: int) -> None:
         for circuit, reason in ((self._ban, ErrorReason.IP_BANNED), (self._pause, ErrorReason.RATE_LIMITED)):
             if now_ns < circuit.until_ns and not (circuit is self._pause and lane is Lane.CANCEL):
@@ -183,9 +189,3 @@ class RateBudget:
                 raise LimitError(
                     reason, f"{allowed} may be sent for {wait_ms} ms: {circuit.reason}", retry_after_ms=wait_ms
                 )
-
-    def usage(self, now_ns: int) -> Sequence[WindowUse]:
-        """Return every window and what is used of it."""
-        for counter in self._counters:
-            counter.roll(now_ns + self._offset_ns)
-        return [WindowUse(counter.window, counter.used) for counter in self._counters]

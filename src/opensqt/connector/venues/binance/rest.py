@@ -74,7 +74,11 @@ class RestClient:
     def open(self) -> None:
         """Make the pool; connections are opened by the requests."""
         connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=KEEP_ALIVE_S)
-        self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout, auto_decompress=True)
+        session = aiohttp.ClientSession(connector=connector, timeout=self._timeout)
+        # aiohttp sends PUT and DELETE a second time by itself when a pooled connection turns out to be dead, and has
+        # no public switch for it. An amendment or a cancel may have been executed then: nothing is sent twice here.
+        session._retry_connection = False
+        self._session = session
 
     async def close(self) -> None:
         """Close the pool."""

@@ -24,11 +24,12 @@ from opensqt.connector.venues.binance.parse_settings import (
     parse_leverage,
     parse_symbol_configs,
 )
+from opensqt.connector.venues.binance.payload import PayloadError
 from opensqt.connector.venues.binance.queries import BinanceQueries
 from opensqt.connector.venues.binance.rest import RestClient
 from opensqt.connector.venues.binance.symbols import FeeRates
 from opensqt.domain.clock import NS_PER_MS, Clock
-from opensqt.domain.errors import AuthError, ErrorReason, NotFoundError, StateError
+from opensqt.domain.errors import AuthError, ErrorReason, NotFoundError, StateError, UnavailableError
 from opensqt.domain.instrument import Instrument
 from opensqt.runtime.config import ConfigError
 
@@ -49,8 +50,8 @@ class StartChecks:
         self._sync = sync
         self._clock = clock
 
-    async def clock_samples(self, count: int = CLOCK_SAMPLES) -> None:
-        """Ask for the venue's time.
+    async def clock_samples(self, count: int = CLOCK_SAMPLES, *, is_wrong: bool = False) -> None:
+        """Ask for the venue's time; what was known before is forgotten when it is known to be wrong.
 
         Raises:
             OpensqtError: it was not told.
@@ -59,6 +60,9 @@ class StartChecks:
         for _ in range(count):
             sent_ns = self._clock.monotonic_ns()
             server_ms = await self._q.ask(ask_market.server_time(), "query time", parse_time)
+            if is_wrong:
+                self._sync.forget()
+                is_wrong = False
             self._sync.add(sent_ns, self._clock.monotonic_ns(), server_ms)
         error_ms = self._sync.error_ns(self._clock.monotonic_ns()) // NS_PER_MS
         limit_ms = self._config.recv_window_ms // MAX_CLOCK_ERROR_PART
@@ -121,7 +125,12 @@ class StartChecks:
         body = await wallet.send(ask.key_permissions())
         if isinstance(body, Failure):
             raise body.error("query key permissions")
-        may = parse_key_permissions(body)
+        try:
+            may = parse_key_permissions(body)
+        except PayloadError as error:
+            raise UnavailableError(
+                ErrorReason.VENUE_UNAVAILABLE, f"what the API key may do could not be read ({error}); try again"
+            ) from error
         if may.enable_withdrawals:
             raise AuthError(
                 ErrorReason.VENUE_PERMISSION,

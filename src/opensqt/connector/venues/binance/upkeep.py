@@ -92,10 +92,8 @@ class Upkeep:
         wait_ns = CLOCK_AT_MOST_EVERY_NS if self._skewed else CLOCK_EVERY_NS
         if now_ns - self._clock_ns >= wait_ns:
             self._clock_ns = now_ns
-            if self._skewed:
-                self._skewed = False
-                self._sync.forget()
-            await self._checks.clock_samples(3)
+            await self._checks.clock_samples(3, is_wrong=self._skewed)
+            self._skewed = False
             self._budget.align(self._sync.offset_ns(now_ns))
 
     async def _account_round(self, now_ns: int) -> None:
