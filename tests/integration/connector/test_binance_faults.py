@@ -139,6 +139,16 @@ async def test_connections_are_replaced_by_plan_without_a_gap(tmp_path: Path) ->
         assert rig.state(placed.client_order_id) is OrderState.LIVE
 
 
+async def test_replacement_that_fails_leaves_the_old_connection_in_charge(tmp_path: Path) -> None:
+    async with trading(tmp_path, connection_max_age_s=2) as rig:
+        rig.sim.fault("refuse_connection", route="*", for_ms=4_000)
+        await asyncio.sleep(3.5)
+        assert rig.core.is_serving
+        assert not rig.private_was_down
+        placed = await rig.place()
+        assert rig.state(placed.client_order_id) is OrderState.LIVE
+
+
 # ---- the account
 
 

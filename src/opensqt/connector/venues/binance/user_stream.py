@@ -113,8 +113,10 @@ class UserStream:
                 try:
                     await self._replace()
                 except (OpensqtError, ConnectionError) as error:
-                    _log.warning("user_stream_down", why=str(error))
-                    self._on_status(False, f"user stream: {error}")
+                    _log.warning("user_stream_not_replaced", why=str(error))
+                    active = self._active
+                    if active is None or active.why_closed or self._has_expired:
+                        self._on_status(False, f"user stream: {error}")
                     await asyncio.sleep(self._pause_s(error))
         finally:
             self.close()
