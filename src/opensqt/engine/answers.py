@@ -227,7 +227,8 @@ def make_unknown(bot: Bot, order: TrackedOrder, evidence: str, now_ns: int) -> N
 
 
 def ask_unknown(bot: Bot, now_ns: int) -> None:
-    """Query the orders whose time has come."""
+    """Query the orders whose time has come; one that ended meanwhile has been proven by what ended it."""
+    bot.proving &= bot.orders.open.keys()
     for order in bot.orders.open.values():
         due = 0 < order.query_at_ns <= now_ns
         if due and (order.state is OrderState.UNKNOWN or order.client_order_id in bot.proving):

@@ -106,6 +106,20 @@ def test_reconcile_asks_for_every_order(world: World) -> None:
     world.check_settled()
 
 
+def test_order_that_ends_before_it_is_asked_for_does_not_keep_reconciliation_waiting(world: World) -> None:
+    world.turn(Reconcile("eth"))
+    asked = set(world.bot.proving)
+    world.venue.move_price(300_225)
+    world.deliver(50)
+    assert asked - world.bot.orders.open.keys(), "an order was filled before the next tick asks for it"
+    world.settle()
+    assert not world.bot.proving
+    world.turn(Resume("eth"))
+    world.settle()
+    assert world.bot.gate.state is TradingState.ACTIVE
+    world.check_settled()
+
+
 def test_disk_that_stalls_stops_opening_but_not_cancels(world: World) -> None:
     world.turn(StoreHealth(False, "disk full"))
     assert world.bot.gate.state is TradingState.REDUCING
