@@ -17,14 +17,19 @@ from opensqt.domain.status_map import ERROR_DOMAIN, error_for, reason_of_status,
 
 STATUS_DETAILS_KEY = "grpc-status-details-bin"
 
+# An error travels in trailers, and clients refuse trailers of more than 8 KiB: with an error they cannot read instead.
+MAX_MESSAGE_BYTES = 1200
+MAX_METADATA_BYTES = 300
+
 # What gRPC's core says when no connection was made, so that the call was certainly never sent.
 _NEVER_SENT = ("failed to connect", "connections to all backends failing", "DNS resolution failed")
 
 
 def to_status(error: OpensqtError) -> grpc.Status:
-    """Return the gRPC status that carries an error, for `context.abort_with_status`."""
-    message = status_pb2.Status(code=int(status_of(error.reason)), message=error.message)
-    info = error_details_pb2.ErrorInfo(reason=error.reason.value, domain=ERROR_DOMAIN, metadata=error.metadata)
+    """Return the gRPC status that carries an error, for `context.abort_with_status`; long words are cut short."""
+    message = status_pb2.Status(code=int(status_of(error.reason)), message=_cut(error.message, MAX_MESSAGE_BYTES))
+    metadata = {key: _cut(value, MAX_METADATA_BYTES) for key, value in error.metadata.items()}
+    info = error_details_pb2.ErrorInfo(reason=error.reason.value, domain=ERROR_DOMAIN, metadata=metadata)
     message.details.add().Pack(info)
     if error.retry_after_ms is not None:
         seconds, rest_ms = divmod(error.retry_after_ms, 1000)
@@ -32,6 +37,13 @@ def to_status(error: OpensqtError) -> grpc.Status:
         message.details.add().Pack(retry)
     status: grpc.Status = rpc_status.to_status(message)
     return status
+
+
+def _cut(text: str, max_bytes: int) -> str:
+    encoded = text.encode("utf-8", "replace")
+    if len(encoded) <= max_bytes:
+        return text
+    return encoded[:max_bytes].decode("utf-8", "ignore") + "..."
 
 
 def from_status(status_code: int, text: str, details: bytes | None) -> OpensqtError:
