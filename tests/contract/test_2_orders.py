@@ -1,6 +1,7 @@
 """Conformance, part 2: orders by unary calls and on the Trade stream."""
 
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -97,7 +98,8 @@ async def test_206_trade_stream_tells_the_life_of_an_order_in_order(venue: Any) 
     assert (await engine.result(cancelled)).outcome == trade_pb2.COMMAND_OUTCOME_CONFIRMED
     await engine.wait_for(lambda item: item.HasField("order") and item.order.state == types_pb2.ORDER_STATE_CANCELED)
     states = [i.order.state for i in engine.items if i.HasField("order") and i.order.client_order_id == name]
-    assert states == [types_pb2.ORDER_STATE_LIVE, types_pb2.ORDER_STATE_CANCELED]
+    # A venue may tell of one state twice, by its reply and by its stream; it never goes back.
+    assert [state for state, _ in groupby(states)] == [types_pb2.ORDER_STATE_LIVE, types_pb2.ORDER_STATE_CANCELED]
 
 
 async def test_207_fill_names_its_order_and_sums_to_it(venue: Any) -> None:
