@@ -1,4 +1,4 @@
-"""`opensqt up examples/binance-sim.yaml`: simulator, connector, engine and page as processes, and a grid that trades."""
+"""`opensqt up examples/binance-sim.yaml`: simulator, connector, engine and page as processes, and a grid that fills."""
 
 import json
 import os
