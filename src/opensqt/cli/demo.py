@@ -62,6 +62,8 @@ def demo(
 ) -> int:
     """Trade a grid on the built-in paper venue and show it on a page. Ctrl-C stops everything."""
     _check_numbers(speed, for_, [port, connector_port or port, engine_port or port])
+    if replay is not None and not replay:
+        raise CliError("--replay was given no file; name one or more capture files", EXIT_USAGE)
     settings = _settings(source, replay or [], speed, loop, seed, symbol)
     name = f"demo-{settings.source}-{venue_symbol_of(settings.symbol)}"
     folder = StateDir(state or Path("var") / name)
@@ -118,7 +120,7 @@ def _settings(
         )
     if files:
         raise CliError("--replay has no meaning with --source synthetic; leave one of them out", EXIT_USAGE)
-    chosen = canonical_symbol(symbol or DEFAULT_SYMBOL)
+    chosen = canonical_symbol(DEFAULT_SYMBOL if symbol is None else symbol)
     return DemoSettings(
         source=source, symbol=chosen, seed=seed, speed=speed, grid=grid_for_synthetic(venue_symbol_of(chosen))
     )

@@ -81,6 +81,8 @@ def test_the_symbol_of_a_replay_comes_from_its_capture(started, tmp_path):
     [
         (["--replay", "nowhere.gz"], 2, "no such capture file"),
         (["--source", "replay"], 2, "needs --replay"),
+        (["--replay"], 2, "--replay was given no file"),
+        (["--symbol", ""], 2, "no quote currency"),
         (["--source", "synthetic", "--replay", "eth.jsonl.gz"], 2, "no meaning"),
         (["--replay", "cut.jsonl.gz"], 1, "cut off"),
         (["--replay", "back.jsonl.gz"], 1, "line 2: the receive time goes back"),
