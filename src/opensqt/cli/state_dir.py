@@ -72,15 +72,17 @@ class StateDir:
     def prepare(self, *, fresh: bool) -> None:
         """Create the folder and check that it can be used; `fresh` removes what an earlier run left.
 
-        Raises CliError for a folder that cannot be written or a disk that is nearly full.
+        Raises CliError for a folder that cannot be written, a disk that is nearly full, or a fresh start in a folder
+        that held other files before OpenSQT came: what is whose cannot be told there.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            (self.path / "logs").mkdir(exist_ok=True, mode=0o700)
-            (self.path / "tokens").mkdir(exist_ok=True, mode=0o700)
+            if not self._holds_files_of_others():
+                (self.path / MARKER).write_text("OpenSQT keeps the state of one instance here.\n", encoding="utf-8")
             if fresh:
                 self._clear()
-            (self.path / MARKER).write_text("OpenSQT keeps the state of one instance here.\n", encoding="utf-8")
+            (self.path / "logs").mkdir(exist_ok=True, mode=0o700)
+            (self.path / "tokens").mkdir(exist_ok=True, mode=0o700)
         except OSError as error:
             raise CliError(
                 f"the state folder {self.path} cannot be written ({error.strerror}); choose another with --state"
@@ -92,17 +94,22 @@ class StateDir:
                 " needed for ledger and logs; free some, or choose another disk with --state"
             )
 
+    def _holds_files_of_others(self) -> bool:
+        names = {path.name for path in self.path.iterdir()}
+        return MARKER not in names and bool(names - {"lock"})
+
     def _clear(self) -> None:
         if not (self.path / MARKER).exists():
-            return  # not a folder of ours: whatever lies there stays
+            raise CliError(
+                f"{self.path} holds files that were not made by OpenSQT, so nothing is removed there for a fresh start;"
+                " choose a new or empty folder with --state"
+            )
         for pattern in _OURS:
             for found in self.path.glob(pattern):
                 if found.is_dir() and not found.is_symlink():
                     shutil.rmtree(found)
                 else:
                     found.unlink(missing_ok=True)
-        (self.path / "logs").mkdir(exist_ok=True, mode=0o700)
-        (self.path / "tokens").mkdir(exist_ok=True, mode=0o700)
 
     @contextmanager
     def lock(self) -> Iterator[None]:

@@ -33,8 +33,28 @@ def test_fresh_removes_what_is_ours_and_nothing_else(tmp_path):
 
 def test_fresh_leaves_folders_that_were_never_ours(tmp_path):
     (tmp_path / "customers.db").write_text("precious")
-    StateDir(tmp_path).prepare(fresh=True)
+    with pytest.raises(CliError, match="not made by OpenSQT"):
+        StateDir(tmp_path).prepare(fresh=True)
     assert (tmp_path / "customers.db").read_text() == "precious"
+
+
+def test_a_run_in_somebodys_folder_does_not_make_it_ours(tmp_path):
+    (tmp_path / "compose.yaml").write_text("precious")
+    folder = StateDir(tmp_path)
+    with folder.lock():
+        folder.prepare(fresh=False)
+    with folder.lock(), pytest.raises(CliError, match="not made by OpenSQT"):
+        folder.prepare(fresh=True)
+    assert (tmp_path / "compose.yaml").read_text() == "precious"
+
+
+def test_an_empty_folder_becomes_ours(tmp_path):
+    folder = StateDir(tmp_path)
+    for _ in range(2):
+        with folder.lock():
+            folder.prepare(fresh=True)
+            assert (tmp_path / "logs").is_dir()
+            (tmp_path / "engine.db").write_text("old")
 
 
 def test_a_nearly_full_disk_is_refused(tmp_path, monkeypatch):
