@@ -13,9 +13,18 @@ from typing import Any, final
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 from grpc import aio
 
-from opensqt.domain.errors import AuthError, ErrorReason, InternalError, OpensqtError, OutcomeUnknownError, RoleError
+from opensqt.domain.errors import (
+    AuthError,
+    ErrorReason,
+    InternalError,
+    OpensqtError,
+    OutcomeUnknownError,
+    RoleError,
+    invalid_field,
+)
 from opensqt.runtime.config_types import Role, TokenConfig
 from opensqt.runtime.metrics import RPC_METRICS, RpcMetrics
 from opensqt.runtime.rich_status import to_status
@@ -32,13 +41,19 @@ Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Handler]]
 Guard = Callable[[Context], "contextlib.AbstractAsyncContextManager[None]"]
 
 
-def wrap_handler(handler: Handler, guard: Guard, *, unary_only: bool = False) -> Handler:
+def wrap_handler(
+    handler: Handler, guard: Guard, *, unary_only: bool = False, refuse_malformed: bool = False
+) -> Handler:
     """Return a handler of the same kind that runs inside `guard(context)`.
 
     A response stream stays what it was, an async generator or a coroutine that writes, because gRPC tells them apart.
+    With `refuse_malformed`, bytes that are no message raise INVALID_FIELD inside the guard: left to gRPC, they end
+    in a status UNKNOWN that shows our library's words.
     """
+    tolerate = refuse_malformed and handler.request_deserializer is not None
+    check = (_WholeRequests if handler.request_streaming else _whole) if tolerate else _as_it_is
     serialise = {
-        "request_deserializer": handler.request_deserializer,
+        "request_deserializer": _tolerant(handler.request_deserializer) if tolerate else handler.request_deserializer,
         "response_serializer": handler.response_serializer,
     }
     if not handler.response_streaming:
@@ -48,7 +63,7 @@ def wrap_handler(handler: Handler, guard: Guard, *, unary_only: bool = False) ->
 
         async def unary(request: Any, context: Context) -> Any:
             async with guard(context):
-                return await behaviour(request, context)
+                return await behaviour(check(request), context)
 
         make = (
             grpc.stream_unary_rpc_method_handler if handler.request_streaming else grpc.unary_unary_rpc_method_handler
@@ -59,16 +74,54 @@ def wrap_handler(handler: Handler, guard: Guard, *, unary_only: bool = False) ->
     streaming = handler.stream_stream if handler.request_streaming else handler.unary_stream
 
     async def generate(request: Any, context: Context) -> AsyncIterator[Any]:
-        async with guard(context), contextlib.aclosing(streaming(request, context)) as responses:
+        async with guard(context), contextlib.aclosing(streaming(check(request), context)) as responses:
             async for response in responses:
                 yield response
 
     async def write(request: Any, context: Context) -> None:
         async with guard(context):
-            await streaming(request, context)
+            await streaming(check(request), context)
 
     make = grpc.stream_stream_rpc_method_handler if handler.request_streaming else grpc.unary_stream_rpc_method_handler
     return make(generate if inspect.isasyncgenfunction(streaming) else write, **serialise)
+
+
+_MALFORMED = object()
+"""Stands for bytes that could not be read as a message."""
+
+
+def _tolerant(read: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    def read_or_mark(data: bytes) -> Any:
+        try:
+            return read(data)
+        except DecodeError:
+            return _MALFORMED
+
+    return read_or_mark
+
+
+def _as_it_is(request: Any) -> Any:
+    return request
+
+
+def _whole(request: Any) -> Any:
+    if request is _MALFORMED:
+        raise invalid_field("request", "malformed", "its bytes must be a message of the type the method takes")
+    return request
+
+
+@final
+class _WholeRequests:
+    """A request stream that raises at the first message that could not be read."""
+
+    def __init__(self, requests: AsyncIterator[Any]) -> None:
+        self._requests = aiter(requests)
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def __anext__(self) -> Any:
+        return _whole(await anext(self._requests))
 
 
 @final
@@ -97,7 +150,7 @@ class ErrorInterceptor(aio.ServerInterceptor):
                 bug = InternalError(ErrorReason.INTERNAL, f"{method} failed by a bug of the server; its log says more")
                 await context.abort_with_status(to_status(bug))
 
-        return wrap_handler(handler, guard)
+        return wrap_handler(handler, guard, refuse_malformed=True)
 
 
 @final

@@ -8,6 +8,7 @@ from pathlib import Path
 import grpc
 import pytest
 import trustme
+from google.protobuf.message import DecodeError
 
 from opensqt.runtime.clock import SystemClock
 from opensqt.runtime.config import GrpcServerConfig
@@ -15,6 +16,16 @@ from opensqt.runtime.grpc_server import GrpcServer
 
 PROBE = "test.Probe"
 KINDS = ("UnaryUnary", "UnaryStream", "StreamUnary", "StreamStream", "UnaryWrite")
+
+
+MALFORMED = b"\xff\xff"
+
+
+def decode(data: bytes) -> bytes:
+    """Read a request as protobuf would: it is what it is, or it is no message."""
+    if data == MALFORMED:
+        raise DecodeError("Error parsing message with type 'secret.Type'")
+    return data
 
 
 class Probe:
@@ -56,14 +67,15 @@ class Probe:
             raise self.fail
 
     def handler(self) -> grpc.GenericRpcHandler:
+        read = {"request_deserializer": decode}
         return grpc.method_handlers_generic_handler(
             PROBE,
             {
-                "UnaryUnary": grpc.unary_unary_rpc_method_handler(self.unary_unary),
-                "UnaryStream": grpc.unary_stream_rpc_method_handler(self.unary_stream),
-                "StreamUnary": grpc.stream_unary_rpc_method_handler(self.stream_unary),
-                "StreamStream": grpc.stream_stream_rpc_method_handler(self.stream_stream),
-                "UnaryWrite": grpc.unary_stream_rpc_method_handler(self.unary_write),
+                "UnaryUnary": grpc.unary_unary_rpc_method_handler(self.unary_unary, **read),
+                "UnaryStream": grpc.unary_stream_rpc_method_handler(self.unary_stream, **read),
+                "StreamUnary": grpc.stream_unary_rpc_method_handler(self.stream_unary, **read),
+                "StreamStream": grpc.stream_stream_rpc_method_handler(self.stream_stream, **read),
+                "UnaryWrite": grpc.unary_stream_rpc_method_handler(self.unary_write, **read),
             },
         )
 

@@ -57,6 +57,17 @@ async def test_a_bug_becomes_internal_and_shows_nothing(kind, config, serve_prob
         assert isinstance(to_typed_error(caught.value), InternalError)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+async def test_bytes_that_are_no_message_are_the_callers_mistake(kind, config, serve_probe, probe_call):
+    async with serve_probe(config), open_channel(client_of(config)) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await probe_call(channel, kind, b"\xff\xff")
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert "secret.Type" not in str(caught.value)
+        assert to_typed_error(caught.value).reason is ErrorReason.INVALID_FIELD
+        assert await probe_call(channel, kind, b"order")
+
+
 async def test_call_raises_the_typed_error(config, serve_probe):
     async with serve_probe(config) as (_server, probe), open_channel(client_of(config)) as channel:
         probe.fail = error_for(ErrorReason.INSUFFICIENT_MARGIN, "needs 10 USDT more")
