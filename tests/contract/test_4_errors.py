@@ -26,7 +26,7 @@ async def test_401_off_tick_price(venue: Any) -> None:
 async def test_402_size_off_the_step_and_below_the_minimum(venue: Any) -> None:
     maker = await Maker.of(venue.client, venue.symbol)
     request = await maker.order()
-    request.quantity.value = format(maker.step / 3, "f")
+    request.quantity.value = format(maker.step / 2, "f")
     assert await reason_of(venue, "PlaceOrder", request) is ErrorReason.FILTER_REJECTED
     request.quantity.value = format(maker.step, "f")
     if Decimal(request.price.value) * maker.step < Decimal(maker.info.min_notional.value):
