@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from opensqt.connector.venues.binance.config import BinanceConfig
+from opensqt.connector.venues.ccxt_any.config import CcxtConfig
 from opensqt.connector.venues.paper.config import PaperConfig
 from opensqt.connector.veto import VetoConfig
 from opensqt.runtime.config import ConfigError, GrpcServerConfig, LogConfig, MetricsConfig
@@ -21,11 +22,12 @@ class ConnectorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     has not answered by then has the outcome UNKNOWN. `limits` are the hard caps (see `VetoConfig`).
     """
 
-    exchange: Literal["paper", "binance"] = "paper"
+    exchange: Literal["paper", "binance", "ccxt"] = "paper"
     mode: Literal["paper", "testnet", "live"] = "paper"
     grpc: GrpcServerConfig = GrpcServerConfig(port=DEFAULT_PORT)
     paper: PaperConfig = PaperConfig()
     binance: BinanceConfig = BinanceConfig()
+    ccxt: CcxtConfig = CcxtConfig()
     limits: VetoConfig = VetoConfig()
     state_file: Path = Path("connector.json")
     max_book_age_ms: Annotated[int, msgspec.Meta(ge=100)] = 5_000
@@ -48,4 +50,22 @@ class ConnectorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 "missing",
                 f"mode {self.mode} trades with an account",
                 "give binance.api_key_file and binance.api_secret_file",
+            )
+        if self.exchange == "ccxt":
+            self._check_ccxt()
+
+    def _check_ccxt(self) -> None:
+        if self.ccxt.api_key is None:
+            raise ConfigError.single(
+                "ccxt.api_key",
+                "missing",
+                f"mode {self.mode} trades with an account",
+                "give ccxt.api_key_file and ccxt.api_secret_file",
+            )
+        if self.ccxt.request_timeout_ms > self.command_timeout_ms:
+            raise ConfigError.single(
+                "ccxt.request_timeout_ms",
+                self.ccxt.request_timeout_ms,
+                f"a command is given up after command_timeout_ms {self.command_timeout_ms}, and must not leave later",
+                "use a smaller one, or a larger command_timeout_ms",
             )

@@ -13,6 +13,12 @@ def _binance(config: ConnectorConfig, clock: Clock) -> VenueAdapter:
     return BinanceAdapter(config.binance, config.mode, clock)
 
 
+def _ccxt(config: ConnectorConfig, clock: Clock) -> VenueAdapter:
+    from opensqt.connector.venues.ccxt_any.adapter import CcxtAdapter
+
+    return CcxtAdapter(config.ccxt, config.mode, clock)
+
+
 def _paper(config: ConnectorConfig, clock: Clock) -> VenueAdapter:
     from opensqt.connector.venues.paper.adapter import PaperAdapter
 
@@ -22,6 +28,7 @@ def _paper(config: ConnectorConfig, clock: Clock) -> VenueAdapter:
 # A venue's libraries are loaded only where it is used.
 ADAPTERS: Mapping[str, Callable[[ConnectorConfig, Clock], VenueAdapter]] = {
     "binance": _binance,
+    "ccxt": _ccxt,
     "paper": _paper,
 }
 

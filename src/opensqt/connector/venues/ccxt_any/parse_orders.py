@@ -18,7 +18,7 @@ from opensqt.connector.venues.ccxt_any.figures import (
 from opensqt.domain.clock import NS_PER_MS
 from opensqt.domain.fill import Fill, FillOrigin
 from opensqt.domain.instrument import Instrument
-from opensqt.domain.money import EXACT
+from opensqt.domain.money import EXACT, whole_multiple
 from opensqt.domain.order import Order, OrderRequest, OrderType, Side, TimeInForce
 from opensqt.domain.order_state import OrderState
 
@@ -72,6 +72,7 @@ def parse_order(value: object, instrument: Instrument) -> Order:
         filled_lots=filled,
         reduce_only=order.get("reduceOnly") is True,
         state=state_of(text(order, "status"), filled, size),
+        filled_ticks_lots=_exact_total(order.get("average"), filled, instrument),
         created_time_ns=created_ns,
         updated_time_ns=time_ns(order.get("lastUpdateTimestamp"))
         or time_ns(order.get("lastTradeTimestamp"))
@@ -104,6 +105,7 @@ def placed_order(value: object, request: OrderRequest, instrument: Instrument) -
         filled_lots=filled,
         reduce_only=request.reduce_only,
         state=state_of(text(reply, "status") or "open", filled, request.lots),
+        filled_ticks_lots=_exact_total(reply.get("average"), filled, instrument),
         created_time_ns=time_ns(reply.get("timestamp")),
         updated_time_ns=time_ns(reply.get("lastUpdateTimestamp")) or time_ns(reply.get("timestamp")),
         instrument_revision=instrument.revision,
@@ -170,6 +172,14 @@ def with_prices(order: Order, fills: Mapping[str, Fill]) -> Order:
     elif state is OrderState.LIVE:
         state = OrderState.PARTIALLY_FILLED
     return msgspec.structs.replace(order, filled_lots=filled, filled_ticks_lots=total, state=state)
+
+
+def _exact_total(average: object, filled_lots: int, instrument: Instrument) -> int:
+    """Return the sum of price_ticks * lots that an average price stands for; 0 when it was rounded."""
+    price = optional(average, "order average")
+    if not price or not filled_lots:
+        return 0
+    return whole_multiple(EXACT.multiply(price, Decimal(filled_lots)), instrument.tick_size) or 0
 
 
 def _fee(value: object, instrument: Instrument) -> tuple[Decimal | None, str]:
