@@ -144,7 +144,14 @@ class CcxtOrderEntry:
             order = placed_order(found, request, instrument)
         except UnreadableError as error:
             return failure_of(error)
-        return self._table.report(order, self._clock.monotonic_ns())
+        order = self._table.report(order, self._clock.monotonic_ns())
+        if order.filled_lots and not order.filled_ticks_lots:
+            try:
+                # The reply does not say at what price it was filled.
+                order = await self._account.order(order.symbol, "", order.exchange_order_id)
+            except OpensqtError as error:
+                _log.warning("fill_price_not_known_yet", client_order_id=order.client_order_id, why=str(error))
+        return order
 
     async def _cancel(self, command: Cancel) -> Order | Failure | None:
         order = await self._named(command.symbol, command.client_order_id, command.exchange_order_id)

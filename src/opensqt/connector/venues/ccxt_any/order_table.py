@@ -38,7 +38,9 @@ class OrderTable:
         known = self._orders.get(key)
         if known is not None:
             if known.state.is_terminal or now_ns < self._touched_ns[key]:
-                order = known
+                same = known.instrument_revision == order.instrument_revision and known.filled_lots == order.filled_lots
+                total = known.filled_ticks_lots or (order.filled_ticks_lots if same else 0)
+                order = msgspec.structs.replace(known, filled_ticks_lots=total)
             elif not order.client_order_id:
                 order = msgspec.structs.replace(order, client_order_id=known.client_order_id)
             is_comparable = known.instrument_revision == order.instrument_revision
