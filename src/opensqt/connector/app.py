@@ -68,6 +68,7 @@ class Connector:
         )
         self.core.leases.restore(state.leases, state.bot_epochs, clock.monotonic_ns())
         self._saved_state = state
+        self._save_failed = False
         self.server: GrpcServer | None = None
 
     async def start(self) -> None:
@@ -111,7 +112,7 @@ class Connector:
                     self.adapter.orders.submit(commands)
                 for order in self.core.gateway.unsettled.due(self._clock.monotonic_ns()):
                     group.create_task(self._settle(order))
-                self._save_state()
+                self._try_to_save_state()
                 await asyncio.sleep(TICK_S)
 
     async def stop(self) -> None:
@@ -122,7 +123,7 @@ class Connector:
         if self.server is not None:
             await self.server.stop(STOP_GRACE_S)
         await self.adapter.stop()
-        self._save_state()
+        self._try_to_save_state()
 
     async def _settle(self, order: Order) -> None:
         try:
@@ -144,6 +145,17 @@ class Connector:
         if state != self._saved_state:
             self._state_file.save(state)
             self._saved_state = state
+
+    def _try_to_save_state(self) -> None:
+        """Save what changed. A full disk must not end a connector that trades: it is said once, and tried again."""
+        try:
+            self._save_state()
+        except UnavailableError as error:
+            if not self._save_failed:
+                _log.error("state_not_saved", problem=error.message)
+            self._save_failed = True
+        else:
+            self._save_failed = False
 
 
 def run(argv: Sequence[str] | None = None) -> None:

@@ -4,6 +4,7 @@ A small JSON file, replaced whole by a rename, so that it is never half written.
 not while it trades, so nothing here is on the order path.
 """
 
+import errno
 import os
 from pathlib import Path
 from typing import final
@@ -11,7 +12,10 @@ from typing import final
 import msgspec
 
 from opensqt.connector.leases import Lease
+from opensqt.domain.errors import ErrorReason, UnavailableError
 from opensqt.runtime.config import ConfigError
+
+_MAY_PASS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
 
 
 class ConnectorState(msgspec.Struct, kw_only=True):
@@ -51,7 +55,8 @@ class StateFile:
         """Replace the file.
 
         Raises:
-            ConfigError: it cannot be written.
+            UnavailableError: the disk is full or fails, which may pass: try again later.
+            ConfigError: it can never be written there.
         """
         temporary = self._path.with_name(f"{self._path.name}.new")
         try:
@@ -62,9 +67,11 @@ class StateFile:
                 os.fsync(file.fileno())
             temporary.replace(self._path)
         except OSError as error:
+            if error.errno in _MAY_PASS:
+                raise UnavailableError(
+                    ErrorReason.VENUE_UNAVAILABLE,
+                    f"{self._path} cannot be written ({error.strerror}); free the disk or choose another state_file",
+                ) from None
             raise ConfigError.single(
-                "state_file",
-                self._path,
-                f"cannot be written ({error.strerror})",
-                "free the disk or choose another path",
+                "state_file", self._path, f"cannot be written ({error.strerror})", "choose another path"
             ) from None
