@@ -10,6 +10,7 @@ from opensqt.domain.wire_enum import read_enum
 from opensqt.proto import trade_pb2
 
 MAX_GRACE_MS = 3_600_000
+MAX_ENGINE_ID = 64
 
 
 def lease_of(hello: trade_pb2.TradeHello, mirror: AccountMirror) -> Lease:
@@ -20,6 +21,10 @@ def lease_of(hello: trade_pb2.TradeHello, mirror: AccountMirror) -> Lease:
     """
     if not hello.engine_id:
         raise invalid_field("hello.engine_id", "empty", "name the engine")
+    if len(hello.engine_id) > MAX_ENGINE_ID:
+        raise invalid_field(
+            "hello.engine_id", f"{len(hello.engine_id)} characters", f"must have at most {MAX_ENGINE_ID}"
+        )
     if hello.lease_epoch < 1:
         raise invalid_field("hello.lease_epoch", hello.lease_epoch, "must be positive and rise with every run")
     if not hello.symbols:

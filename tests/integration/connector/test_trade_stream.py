@@ -82,6 +82,7 @@ async def test_lower_epoch_is_fenced(client: Client) -> None:
     ("changes", "field"),
     [
         ({"engine_id": ""}, "hello.engine_id"),
+        ({"engine_id": "e" * 100_000}, "hello.engine_id"),
         ({"lease_epoch": 0}, "hello.lease_epoch"),
         ({"symbols": []}, "hello.symbols"),
         ({"on_vanish": trade_pb2.VANISH_POLICY_UNSPECIFIED}, "hello.on_vanish"),
