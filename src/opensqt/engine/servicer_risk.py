@@ -202,8 +202,8 @@ class RiskServicer(RiskServiceServicer):
         return pb.CloseCircuitBreakerResponse(success=Code.OPERATOR_PAUSE not in bot.gate.reasons)
 
     def _one(self, symbol: str) -> tuple[Bot, Instrument]:
-        if not symbol and len(self._shell.core.bots) > 1:
-            raise invalid_field("symbol", "''", "must name one symbol: this engine trades several")
+        if not symbol:
+            raise invalid_field("symbol", "''", "must name the symbol it is about")
         chosen = choose_bots(self._shell.core, [symbol])
         if not chosen:
             raise NotFoundError(ErrorReason.NOT_FOUND, f"{symbol} is not known yet: the engine was never attached")

@@ -441,6 +441,19 @@ async def test_risk_service_limits_exposure_and_breaker(engine: Engine, connecto
     alerts.cancel()
 
 
+async def test_risk_requests_without_a_symbol_name_the_missing_field(engine: Engine) -> None:
+    risk = RiskServiceStub(engine.channel)
+    for method, request in (
+        (risk.GetPositionLimits, risk_pb2.GetPositionLimitsRequest()),
+        (risk.UpdatePositionLimits, risk_pb2.UpdatePositionLimitsRequest()),
+        (risk.OpenCircuitBreaker, risk_pb2.OpenCircuitBreakerRequest(reason="x")),
+        (risk.CloseCircuitBreaker, risk_pb2.CloseCircuitBreakerRequest()),
+        (risk.GetCircuitBreakerStatus, risk_pb2.GetCircuitBreakerStatusRequest()),
+    ):
+        with pytest.raises(RequestError, match="symbol"):
+            await call(method, request, timeout_s=5)
+
+
 async def test_portfolio_service_has_real_values_or_says_why_not(engine: Engine, connector: FakeConnector) -> None:
     stub, pb = PortfolioServiceStub(engine.read_channel), portfolio_pb2
     profile = await call(stub.GetRiskProfile, pb.GetRiskProfileRequest(), timeout_s=5)
