@@ -8,8 +8,10 @@ from pathlib import Path
 import google.type
 import grpc
 import pytest
-from models.demo_process import Demo
+from models.demo_process import Demo, wait_until
 from models.original_api import services, write_protos
+
+from opensqt.proto import engine_pb2, engine_pb2_grpc
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +44,16 @@ def stubs(api_table: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def fills_of(demo: Demo) -> int:
+    with grpc.insecure_channel(demo.engine_address) as channel:
+        status = engine_pb2_grpc.EngineServiceStub(channel).GetStatus(engine_pb2.GetStatusRequest(), timeout=5)
+        return status.bots[0].pnl.fills
+
+
+@pytest.mark.timeout(240)
 def test_every_original_rpc_and_stream_answers_sensibly(demo: Demo, api_table: str, stubs: Path) -> None:
+    # A client that asks for fills expects some.
+    wait_until(lambda: fills_of(demo) > 0, 90, "the first fill", every_s=0.5)
     asked = {f"{service}.{rpc}" for service, rpcs in services(api_table).items() for rpc in rpcs}
     client = subprocess.run(
         [
