@@ -71,6 +71,15 @@ class FakeConnector(ExchangeServiceServicer):
     async def GetHistoricalKlines(self, request: Any, context: Any) -> Any:
         return exchange_pb2.GetHistoricalKlinesResponse(candles=self.world.candles[-request.limit :])
 
+    async def GetCapabilities(self, request: Any, context: Any) -> Any:
+        return exchange_pb2.Capabilities(exchange="paper", mode="paper", amend=True, symbols=[SYMBOL])
+
+    async def GetRateBudget(self, request: Any, context: Any) -> Any:
+        window = exchange_pb2.RateWindow(
+            scope="account", name="orders_10s", interval_ms=10_000, limit=300, used=len(self.world.orders)
+        )
+        return exchange_pb2.RateBudget(windows=[window])
+
     async def GetOpenOrders(self, request: Any, context: Any) -> Any:
         return exchange_pb2.GetOpenOrdersResponse(orders=self.world.venue_orders())
 
@@ -146,6 +155,24 @@ class FakeEngine(EngineServiceServicer):
         self.calls.append(("resume", request.bot_id))
         self.tell(self.world.set_state(engine_pb2.TRADING_STATE_ACTIVE, "", "resumed"))
         return engine_pb2.ResumeResponse(bot_ids=[request.bot_id])
+
+    async def Reconcile(self, request: Any, context: Any) -> Any:
+        self.calls.append(("reconcile", request.bot_id))
+        return engine_pb2.ReconcileResponse(position_match=True, local_lots=self.world.position_lots)
+
+    async def GetBotFills(self, request: Any, context: Any) -> Any:
+        before = (request.before_time_ns or 1 << 62, request.before_trade_id)
+        older = [f for f in self.world.fills if (f.fill.venue_time_ns, f.fill.trade_id) < before]
+        page = older[-request.limit :]
+        return engine_pb2.GetBotFillsResponse(fills=page, has_older=len(page) < len(older))
+
+    async def Explain(self, request: Any, context: Any) -> Any:
+        for order in self.world.bot_state().orders:
+            if order.order.client_order_id == request.client_order_id:
+                return engine_pb2.ExplainResponse(
+                    bot_id=BOT_ID, order=order.order, slot=order.slot, rule=order.rule, inputs={"price": "3000"}
+                )
+        return await context.abort(grpc.StatusCode.NOT_FOUND, "no such order")
 
     async def Stop(self, request: Any, context: Any) -> Any:
         self.calls.append(("stop", engine_pb2.StopMode.Name(request.mode)))

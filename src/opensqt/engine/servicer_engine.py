@@ -14,6 +14,7 @@ from opensqt.engine.events import Pause, Reconcile, Resume, Stop, StopMode
 from opensqt.engine.quoting import is_wound_down
 from opensqt.engine.recovery import order_record
 from opensqt.engine.shell import EngineShell
+from opensqt.engine.state_messages import bot_fill
 from opensqt.engine.store import queries
 from opensqt.proto import engine_pb2, exchange_pb2
 from opensqt.proto.engine_pb2_grpc import EngineServiceServicer
@@ -22,6 +23,7 @@ from opensqt.runtime.grpc_client import call
 STOP_PATIENCE_S = 15.0
 RECONCILE_PATIENCE_S = 10.0
 QUERY_S = 5.0
+DEFAULT_FILLS = 200
 
 
 @final
@@ -146,6 +148,23 @@ class EngineServicer(EngineServiceServicer):
             history=record.history,
             fills=[fill_to_wire(booked.fill) for booked in fills],
         )
+
+    async def GetBotFills(  # noqa: N802
+        self, request: engine_pb2.GetBotFillsRequest, _context: Any
+    ) -> engine_pb2.GetBotFillsResponse:
+        """Return stored fills of a bot, the newest before a time."""
+        if not request.bot_id:
+            raise invalid_field("bot_id", "''", "must name a bot")
+        if not 0 <= request.limit <= queries.MAX_LIMIT:
+            raise invalid_field("limit", request.limit, f"must be at most {queries.MAX_LIMIT}, or 0 for the default")
+        (bot,) = self._chosen(request.bot_id)
+        before = (request.before_time_ns or queries.MAX_TIME_NS, request.before_trade_id)
+        limit = request.limit or DEFAULT_FILLS
+        await self._shell.store.flush()
+        fills, has_older = await self._shell.store.read(
+            lambda connection: queries.fills_before(connection, bot.symbol, bot.id, before, limit)
+        )
+        return engine_pb2.GetBotFillsResponse(fills=[bot_fill(bot, booked) for booked in fills], has_older=has_older)
 
     def _in_memory(self, order_id: str) -> OrderRecord | None:
         for bot in self._shell.core.bots.values():

@@ -33,6 +33,7 @@ from opensqt.live_server.connector_feeds import ConnectorReader
 from opensqt.live_server.controls import Controls
 from opensqt.live_server.engine_feed import EngineReader
 from opensqt.live_server.feeds import Feed, Session
+from opensqt.live_server.history import History
 from opensqt.live_server.legacy_rooms import LegacyRooms
 from opensqt.live_server.market import MarketStore
 from opensqt.live_server.page_files import load_page
@@ -83,6 +84,7 @@ class LiveServer:
                 names.SOURCE_ORDERS: 0,
                 names.SOURCE_ACCOUNT: 0,
                 names.SOURCE_POSITIONS: 0,
+                names.SOURCE_BUDGET: 0,
             },
         )
         replica = EngineReplica()
@@ -106,6 +108,7 @@ class LiveServer:
             names.SOURCE_ORDERS: connector.read_orders,
             names.SOURCE_ACCOUNT: connector.read_account,
             names.SOURCE_POSITIONS: connector.read_positions,
+            names.SOURCE_BUDGET: connector.read_budget,
         }
         self._feeds = {
             name: Feed(name, session, board, self.publisher.notify, rng) for name, session in sessions.items()
@@ -125,6 +128,9 @@ class LiveServer:
             auth=auth,
             admission=admission,
             controls=Controls(EngineServiceStub(control_channel), auth),
+            history=History(
+                ExchangeServiceStub(self._channels[0]), EngineServiceStub(self._channels[1]), replica, auth
+            ),
             sockets=self._sockets,
             registry=server_registry(metrics),
             clock=clock,

@@ -7,6 +7,7 @@ the browser had, `slots` and `orders` update by their key, `fills` and `journal`
 from collections.abc import Callable
 from typing import Any, Final
 
+from opensqt.live_server import bot_items as items
 from opensqt.live_server import names
 from opensqt.live_server.replica import (
     PART_ACCOUNT,
@@ -20,10 +21,8 @@ from opensqt.live_server.replica import (
     PART_WINDOW,
     BotChange,
     BotReplica,
-    order_key,
 )
-from opensqt.live_server.units import UnitScale, decimal_text, ms, optional_decimal_text
-from opensqt.proto.engine_pb2 import BotFill, BotOrder, JournalEntry, SlotState
+from opensqt.live_server.units import decimal_text, ms, optional_decimal_text
 
 Json = dict[str, Any]
 
@@ -42,10 +41,10 @@ def render_bot(bot: BotReplica) -> Json:
     }
     for part, render in _PARTS.items():
         rendered[part] = render(bot)
-    rendered["slots"] = [_slot(bot.scale, slot) for slot in bot.slots.values()]
-    rendered["orders"] = [_order(bot.scale, order) for order in bot.orders.values()]
-    rendered["fills"] = [_fill(bot.scale, fill) for fill in bot.fills]
-    rendered["journal"] = [_journal_entry(entry) for entry in bot.journal]
+    rendered["slots"] = [items.slot(bot.scale, slot) for slot in bot.slots.values()]
+    rendered["orders"] = [items.order(bot.scale, order) for order in bot.orders.values()]
+    rendered["fills"] = [items.fill(bot.scale, fill) for fill in bot.fills]
+    rendered["journal"] = [items.journal_entry(entry) for entry in bot.journal]
     return rendered
 
 
@@ -57,17 +56,17 @@ def render_change(bot: BotReplica, change: BotChange) -> Json:
     for part in sorted(change.parts):
         rendered[part] = _PARTS[part](bot)
     if change.slots:
-        rendered["slots"] = [_slot(bot.scale, bot.slots[index]) for index in sorted(change.slots)]
+        rendered["slots"] = [items.slot(bot.scale, bot.slots[index]) for index in sorted(change.slots)]
     if change.removed_slots:
         rendered["removed_slots"] = sorted(change.removed_slots)
     if change.orders:
-        rendered["orders"] = [_order(bot.scale, bot.orders[client_id]) for client_id in sorted(change.orders)]
+        rendered["orders"] = [items.order(bot.scale, bot.orders[client_id]) for client_id in sorted(change.orders)]
     if change.removed_orders:
         rendered["removed_orders"] = sorted(change.removed_orders)
     if change.fills:
-        rendered["fills"] = [_fill(bot.scale, fill) for fill in change.fills]
+        rendered["fills"] = [items.fill(bot.scale, fill) for fill in change.fills]
     if change.journal:
-        rendered["journal"] = [_journal_entry(entry) for entry in change.journal]
+        rendered["journal"] = [items.journal_entry(entry) for entry in change.journal]
     return rendered
 
 
@@ -201,66 +200,3 @@ _PARTS: Final[dict[str, Callable[[BotReplica], Any]]] = {
     PART_WINDOW: _window,
     PART_FUNDING: _funding,
 }
-
-
-def _slot(scale: UnitScale, slot: SlotState) -> Json:
-    return {
-        "k": slot.slot,
-        "level": scale.price(slot.level_ticks),
-        "take_profit": scale.price(slot.take_profit_ticks) if slot.take_profit_ticks else None,
-        "held": scale.size(slot.held_lots),
-        "average_price": scale.average_price(slot.cost_ticks_lots, slot.held_lots),
-        "order": slot.working_client_order_id or None,
-        "cycles": slot.cycles,
-        "profit": decimal_text(slot.grid_profit),
-        "cooldown_until_ms": ms(slot.cooldown_until_ns),
-    }
-
-
-def _order(scale: UnitScale, bot_order: BotOrder) -> Json:
-    order = bot_order.order
-    return {
-        "id": order_key(bot_order),
-        "exchange_id": order.exchange_order_id,
-        "slot": None if bot_order.foreign else bot_order.slot,
-        "side": names.side(order.side),
-        "type": names.order_type(order.type),
-        "price": scale.price(order.price_ticks),
-        "size": scale.size(order.lots),
-        "filled": scale.size(order.filled_lots),
-        "state": names.order_state(order.state),
-        "rule": bot_order.rule,
-        "reduce_only": order.reduce_only,
-        "post_only": order.post_only,
-        "foreign": bot_order.foreign,
-        "reason": names.error_reason(order.reason) if order.reason else None,
-        "created_ms": ms(order.created_time_ns),
-        "updated_ms": ms(order.updated_time_ns),
-    }
-
-
-def _fill(scale: UnitScale, bot_fill: BotFill) -> Json:
-    fill = bot_fill.fill
-    return {
-        "id": fill.trade_id,
-        "order": fill.client_order_id,
-        "side": names.side(fill.side),
-        "price": scale.price(fill.price_ticks),
-        "size": scale.size(fill.lots),
-        "slot": bot_fill.slot if bot_fill.has_slot else None,
-        "grid_profit": optional_decimal_text(bot_fill.grid_profit),
-        "fee": decimal_text(bot_fill.fee if bot_fill.HasField("fee") else fill.fee),
-        "fee_asset": fill.fee_asset,
-        "maker": fill.is_maker,
-        "origin": names.fill_origin(fill.origin),
-        "time_ms": ms(fill.venue_time_ns),
-    }
-
-
-def _journal_entry(entry: JournalEntry) -> Json:
-    return {
-        "time_ms": ms(entry.time_ns),
-        "level": entry.level,
-        "code": entry.code,
-        "message": entry.message,
-    }

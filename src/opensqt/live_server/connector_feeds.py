@@ -21,9 +21,11 @@ from opensqt.live_server.legacy_rooms import LegacyRooms
 from opensqt.live_server.market import MarketStore
 from opensqt.live_server.symbols import SMALL_VENUE, SymbolSet
 from opensqt.proto.exchange_pb2 import (
+    GetCapabilitiesRequest,
     GetHistoricalKlinesRequest,
     GetOpenOrdersRequest,
     GetPositionsRequest,
+    GetRateBudgetRequest,
     GetSymbolsRequest,
     SubscribeAccountRequest,
     SubscribeKlinesRequest,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:  # a name of the type stubs alone
 
 INTERVAL: Final = "1m"
 QUERY_TIMEOUT_S: Final = 5.0
+BUDGET_INTERVAL_S: Final = 2.0
 EXCHANGE_SERVICE: Final = "opensqt.market_maker.v1.ExchangeService"
 
 
@@ -99,6 +102,16 @@ class ConnectorReader:
     async def read_positions(self, feed: Feed) -> None:
         """Query positions, then follow their changes."""
         await self._until_symbols_change(lambda symbols: self._read_positions(feed, symbols))
+
+    async def read_budget(self, feed: Feed) -> None:
+        """Ask what the venue can do, then again and again how much of its rate limits is used."""
+        capabilities = await call(self._stub.GetCapabilities, GetCapabilitiesRequest(), timeout_s=QUERY_TIMEOUT_S)
+        self._market.apply_capabilities(capabilities)
+        while True:
+            budget = await call(self._stub.GetRateBudget, GetRateBudgetRequest(), timeout_s=QUERY_TIMEOUT_S)
+            self._market.apply_budget(budget)
+            feed.heard()
+            await asyncio.sleep(BUDGET_INTERVAL_S)
 
     async def _read_candles(self, feed: Feed, symbols: tuple[str, ...]) -> None:
         stream = self._stub.SubscribeKlines(SubscribeKlinesRequest(symbols=symbols, interval=INTERVAL))

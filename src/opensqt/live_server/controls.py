@@ -1,8 +1,9 @@
-"""Pause, resume and stop, for people who proved to be operators.
+"""Pause, resume, stop and reconcile, for people who proved to be operators.
 
     POST /api/bots/{id}/pause    {"reason": "..."}
     POST /api/bots/{id}/resume   {}
     POST /api/bots/{id}/stop     {"mode": "keep" | "cancel" | "flatten"}
+    POST /api/bots/{id}/reconcile {}
 
 A request must come from our own page (or no page), carry JSON, and show the operator's cookie or token. Everything
 that was asked, and what came of it, is logged.
@@ -20,7 +21,7 @@ from opensqt.domain.errors import OpensqtError
 from opensqt.domain.status_map import GrpcStatus, status_of
 from opensqt.live_server.auth import Authenticator, WebRole
 from opensqt.live_server.guard import is_same_origin
-from opensqt.proto.engine_pb2 import PauseRequest, ResumeRequest, StopMode, StopRequest
+from opensqt.proto.engine_pb2 import PauseRequest, ReconcileRequest, ResumeRequest, StopMode, StopRequest
 from opensqt.runtime.grpc_client import call
 
 if TYPE_CHECKING:  # a name of the type stubs alone
@@ -30,6 +31,8 @@ MAX_BODY_BYTES: Final = 4_096
 CONTROL_TIMEOUT_S: Final = 10.0
 # Stopping cancels, verifies by query and may close a position.
 STOP_TIMEOUT_S: Final = 60.0
+# Reconciling asks the venue about every open order.
+RECONCILE_TIMEOUT_S: Final = 30.0
 MAX_REASON_CHARACTERS: Final = 200
 
 _STOP_MODES: Final[Mapping[str, StopMode.ValueType]] = {
@@ -38,7 +41,7 @@ _STOP_MODES: Final[Mapping[str, StopMode.ValueType]] = {
     "flatten": StopMode.STOP_MODE_FLATTEN,
 }
 
-_HTTP_STATUS: Final[Mapping[GrpcStatus, int]] = {
+HTTP_STATUS: Final[Mapping[GrpcStatus, int]] = {
     GrpcStatus.INVALID_ARGUMENT: 400,
     GrpcStatus.NOT_FOUND: 404,
     GrpcStatus.ALREADY_EXISTS: 409,
@@ -70,6 +73,11 @@ class RefusedError(Exception):
         """Return it as an HTTP answer."""
         error = {"reason": self.reason, "message": self.message}
         return JSONResponse({"error": error}, status_code=self.status)
+
+
+def refusal_of(error: OpensqtError) -> RefusedError:
+    """Return a failed call to another service as this server answers it."""
+    return RefusedError(HTTP_STATUS[status_of(error.reason)], error.reason.value, error.message)
 
 
 async def read_json(request: Request) -> Json:
@@ -119,6 +127,10 @@ class Controls:
         """Answer `POST .../stop`."""
         return await self._control(request, "stop", self._stop)
 
+    async def reconcile(self, request: Request) -> Response:
+        """Answer `POST .../reconcile`."""
+        return await self._control(request, "reconcile", self._reconcile)
+
     async def _pause(self, bot_id: str, body: Json) -> Json:
         reason = str(body.get("reason") or "paused from the page")[:MAX_REASON_CHARACTERS]
         request = PauseRequest(bot_id=bot_id, reason=reason)
@@ -142,6 +154,19 @@ class Controls:
             "message": answer.message,
         }
 
+    async def _reconcile(self, bot_id: str, _body: Json) -> Json:
+        request = ReconcileRequest(bot_id=bot_id)
+        answer = await call(self._stub.Reconcile, request, timeout_s=RECONCILE_TIMEOUT_S)
+        return {
+            "corrections": [
+                {"order": item.client_order_id, "what": item.what, "evidence": item.evidence}
+                for item in answer.corrections
+            ],
+            "position_match": answer.position_match,
+            "local_lots": answer.local_lots,
+            "venue_lots": answer.venue_lots,
+        }
+
     async def _control(self, request: Request, action: str, run: Callable[[str, Json], Awaitable[Json]]) -> Response:
         bot_id = request.path_params["bot_id"]
         address = request.client.host if request.client else "unknown"
@@ -153,8 +178,7 @@ class Controls:
             return refusal.response()
         except OpensqtError as error:
             _log.warning("control_failed", action=action, bot_id=bot_id, address=address, reason=error.reason.value)
-            status = _HTTP_STATUS[status_of(error.reason)]
-            return RefusedError(status, error.reason.value, error.message).response()
+            return refusal_of(error).response()
         _log.info("control_done", action=action, bot_id=bot_id, address=address, result=result)
         return JSONResponse({"ok": True, "action": action, **result})
 

@@ -11,6 +11,7 @@ from typing import Any, Final, final
 
 from opensqt.live_server import market_view
 from opensqt.proto.events_pb2 import OrderUpdate, PriceChange
+from opensqt.proto.exchange_pb2 import Capabilities, RateBudget
 from opensqt.proto.resources_pb2 import Account, Candle, Order, Position
 from opensqt.proto.types_pb2 import OrderStatus
 
@@ -71,6 +72,8 @@ class MarketStore:
         self.positions: dict[str, Position] = {}
         self.orders: dict[str, VenueOrder] = {}
         self.account: Account | None = None
+        self.budget: RateBudget | None = None
+        self.capabilities: Capabilities | None = None
         self._new_candles: dict[tuple[str, int], Candle] = {}
         self._new_prices: set[str] = set()
         self._new_positions: set[str] = set()
@@ -79,6 +82,7 @@ class MarketStore:
         self._reset_candles: set[str] = set()
         self._reset_orders = False
         self._new_account = False
+        self._new_venue: set[str] = set()
 
     def load_candles(self, symbol: str, candles: Iterable[Candle]) -> None:
         """Take history as fetched: it fills what was missed while nobody listened."""
@@ -106,6 +110,18 @@ class MarketStore:
         """Take a position; size zero means flat."""
         self.positions[position.symbol] = position
         self._new_positions.add(position.symbol)
+
+    def apply_budget(self, budget: RateBudget) -> None:
+        """Take the use of the venue's rate limits."""
+        if budget != self.budget:
+            self.budget = budget
+            self._new_venue.add("budget")
+
+    def apply_capabilities(self, capabilities: Capabilities) -> None:
+        """Take what the venue can do."""
+        if capabilities != self.capabilities:
+            self.capabilities = capabilities
+            self._new_venue.add("capabilities")
 
     def load_orders(self, orders: Iterable[Order]) -> None:
         """Replace all open orders by a fresh list of the venue's."""
@@ -137,6 +153,8 @@ class MarketStore:
             "positions": [market_view.position(item) for item in self.positions.values()],
             "account": None if self.account is None else market_view.account(self.account),
             "orders": [market_view.order(item) for item in self.orders.values()],
+            "budget": None if self.budget is None else market_view.budget(self.budget),
+            "capabilities": None if self.capabilities is None else market_view.capabilities(self.capabilities),
         }
 
     @property
@@ -151,6 +169,7 @@ class MarketStore:
             or self._reset_candles
             or self._reset_orders
             or self._new_account
+            or self._new_venue
         )
 
     def take_changes(self) -> Json:
@@ -175,6 +194,10 @@ class MarketStore:
             ]
         if self._new_account and self.account is not None:
             changes["account"] = market_view.account(self.account)
+        if self.budget is not None and "budget" in self._new_venue:
+            changes["budget"] = market_view.budget(self.budget)
+        if self.capabilities is not None and "capabilities" in self._new_venue:
+            changes["capabilities"] = market_view.capabilities(self.capabilities)
         self._take_order_changes(changes)
         self._forget_changes()
         return changes
@@ -196,6 +219,7 @@ class MarketStore:
             self._new_orders,
             self._removed_orders,
             self._reset_candles,
+            self._new_venue,
         ):
             pending.clear()
         self._reset_orders = self._new_account = False

@@ -5,6 +5,7 @@ from typing import Any, Final
 from opensqt.live_server import names
 from opensqt.live_server.units import decimal_text, optional_decimal_text
 from opensqt.proto.events_pb2 import OrderUpdate, PriceChange
+from opensqt.proto.exchange_pb2 import Capabilities, RateBudget
 from opensqt.proto.resources_pb2 import Account, Candle, Order, Position
 
 Json = dict[str, Any]
@@ -80,3 +81,28 @@ def order(order: Order | OrderUpdate) -> Json:
         "status": names.order_status(order.status),
         "updated_ms": order.update_time,
     }
+
+
+def budget(budget: RateBudget) -> Json:
+    """Return the venue's rate limits with what is used of each, and the circuit a ban opens."""
+    return {
+        "windows": [
+            {
+                "scope": window.scope,
+                "name": window.name,
+                "interval_ms": window.interval_ms,
+                "limit": window.limit,
+                "used": window.used,
+                "cancel_reserve": window.cancel_reserve,
+            }
+            for window in budget.windows
+        ],
+        "circuit_open": budget.circuit_open,
+        "circuit_reason": budget.circuit_reason,
+        "circuit_until_ms": budget.circuit_opens_until,
+    }
+
+
+def capabilities(can: Capabilities) -> Json:
+    """Return what of a venue's abilities a reader should know."""
+    return {"exchange": can.exchange, "mode": can.mode, "amend": can.amend, "dead_man_switch": can.dead_man_switch}

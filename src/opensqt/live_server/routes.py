@@ -1,4 +1,4 @@
-"""Everything the server answers: the page and its files, health, metrics, login, controls, sockets."""
+"""Everything the server answers: the page and its files, health, metrics, login, history, controls, sockets."""
 
 from dataclasses import dataclass
 from typing import final
@@ -15,6 +15,7 @@ from opensqt.live_server.auth import COOKIE_NAME, SESSION_S, Authenticator, WebR
 from opensqt.live_server.broadcast import Admission
 from opensqt.live_server.controls import Controls, RefusedError, read_json
 from opensqt.live_server.guard import Guard
+from opensqt.live_server.history import History
 from opensqt.live_server.page_files import INDEX, PageFiles
 from opensqt.live_server.replica import EngineReplica
 from opensqt.live_server.sockets import Sockets
@@ -34,6 +35,7 @@ class Web:
     auth: Authenticator
     admission: Admission
     controls: Controls
+    history: History
     sockets: Sockets
     registry: CollectorRegistry
     clock: Clock
@@ -129,6 +131,10 @@ def build_app(web: Web, allowed_hosts: tuple[str, ...]) -> Starlette:
         Route("/api/bots/{bot_id:path}/pause", web.controls.pause, methods=["POST"]),
         Route("/api/bots/{bot_id:path}/resume", web.controls.resume, methods=["POST"]),
         Route("/api/bots/{bot_id:path}/stop", web.controls.stop, methods=["POST"]),
+        Route("/api/bots/{bot_id:path}/reconcile", web.controls.reconcile, methods=["POST"]),
+        Route("/api/bots/{bot_id:path}/fills", web.history.fills),
+        Route("/api/bots/{bot_id:path}/why", web.history.why),
+        Route("/api/candles", web.history.candles),
         WebSocketRoute("/ws", web.sockets.original),
         WebSocketRoute("/ws/v1", web.sockets.v1),
         Route("/{path:path}", web.file),

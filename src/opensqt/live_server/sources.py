@@ -16,6 +16,7 @@ SOURCE_PRICES: Final = "prices"
 SOURCE_ORDERS: Final = "orders"
 SOURCE_ACCOUNT: Final = "account"
 SOURCE_POSITIONS: Final = "positions"
+SOURCE_BUDGET: Final = "budget"
 
 # Served by the connector; the rest by the engine.
 CONNECTOR_SOURCES: Final = (
@@ -25,6 +26,7 @@ CONNECTOR_SOURCES: Final = (
     SOURCE_ORDERS,
     SOURCE_ACCOUNT,
     SOURCE_POSITIONS,
+    SOURCE_BUDGET,
 )
 
 _NOT_YET: Final = "not connected yet"

@@ -468,6 +468,29 @@ async def test_portfolio_service_has_real_values_or_says_why_not(engine: Engine,
         await call(stub.GetMarketScores, pb.GetMarketScoresRequest(), timeout_s=5)
 
 
+async def test_fills_are_paged_back_with_slot_and_profit(engine: Engine, connector: FakeConnector) -> None:
+    for _ in range(3):
+        fill_nearest(connector)
+    request = engine_pb2.GetBotFillsRequest(bot_id=engine.settings.bots[0].id)
+
+    async def page(**changes: object) -> engine_pb2.GetBotFillsResponse:
+        asked = engine_pb2.GetBotFillsRequest(bot_id=request.bot_id, **changes)  # type: ignore[arg-type]
+        return await call(engine.readonly.GetBotFills, asked, timeout_s=5)
+
+    async with asyncio.timeout(10):
+        while len((await page()).fills) < 3:  # noqa: ASYNC110  asks over the wire: there is no event to wait for
+            await asyncio.sleep(0.02)
+    every = (await page()).fills
+    assert all(item.has_slot for item in every)
+    newest = await page(limit=2)
+    assert (list(newest.fills), newest.has_older) == (list(every[1:]), True)
+    oldest = newest.fills[0].fill
+    older = await page(before_time_ns=oldest.venue_time_ns, before_trade_id=oldest.trade_id)
+    assert (list(older.fills), older.has_older) == (list(every[:1]), False)
+    with pytest.raises(NotFoundError):
+        await call(engine.readonly.GetBotFills, engine_pb2.GetBotFillsRequest(bot_id="nobody"), timeout_s=5)
+
+
 async def test_everything_is_on_disk_after_a_stop(engine: Engine, connector: FakeConnector, tmp_path: Path) -> None:
     fill_nearest(connector)
     await until(lambda: any(o.side is Side.SELL for o in connector.venue.open_orders))

@@ -29,6 +29,18 @@ def fills_page(connection: sqlite3.Connection, span: Span) -> tuple[list[BookedF
     return [booked_fill_of(row) for row in rows], cursor
 
 
+def fills_before(
+    connection: sqlite3.Connection, symbol: str, bot_id: str, before: tuple[int, str], limit: int
+) -> tuple[list[BookedFill], bool]:
+    """Return a bot's newest fills before a time and trade id, oldest first, and whether there are older ones."""
+    rows = connection.execute(
+        "SELECT * FROM fills WHERE symbol = ? AND bot_id = ? AND (venue_time_ns, trade_id) < (?, ?) "
+        "ORDER BY venue_time_ns DESC, trade_id DESC LIMIT ?",
+        (symbol, bot_id, *before, limit + 1),
+    ).fetchall()
+    return [booked_fill_of(row) for row in reversed(rows[:limit])], len(rows) > limit
+
+
 def orders_page(connection: sqlite3.Connection, span: Span) -> tuple[list[OrderRecord], str]:
     """Return orders by last change, oldest first, and the cursor of the next page (empty = the end)."""
     rows, cursor = _page(connection, "orders", "updated_ns", "client_order_id", span)

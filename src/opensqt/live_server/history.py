@@ -1,0 +1,147 @@
+"""What a page asks for beyond the stream: older candles, older fills, why an order exists.
+
+    GET /api/candles?symbol=...&interval=5m&before_ms=...&limit=...
+    GET /api/bots/{id}/fills?before_ms=... | cursor=...     (cursor: `older` of the answer before)
+    GET /api/bots/{id}/why?order=...
+
+Answers are read from the connector or the engine at once; when it is away they are errors, never empty lists.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final, final
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from opensqt.domain.clock import NS_PER_MS
+from opensqt.domain.errors import OpensqtError
+from opensqt.live_server import bot_items, market_view
+from opensqt.live_server.auth import Authenticator, WebRole
+from opensqt.live_server.controls import RefusedError, refusal_of
+from opensqt.live_server.replica import BotReplica, EngineReplica
+from opensqt.proto.engine_pb2 import ExplainRequest, GetBotFillsRequest
+from opensqt.proto.exchange_pb2 import GetHistoricalKlinesRequest
+from opensqt.runtime.grpc_client import call
+
+if TYPE_CHECKING:  # names of the type stubs alone
+    from opensqt.proto.engine_pb2_grpc import EngineServiceAsyncStub
+    from opensqt.proto.exchange_pb2_grpc import ExchangeServiceAsyncStub
+
+QUERY_TIMEOUT_S: Final = 5.0
+MAX_ROWS: Final = 1_000
+DEFAULT_ROWS: Final = 200
+MAX_TIME_MS: Final = 10**13
+INTERVALS: Final = frozenset({"1m", "5m", "15m", "1h"})
+
+Json = dict[str, Any]
+
+
+@final
+class History:
+    """Answer a page's questions.
+
+    Args:
+        connector, engine: whom to ask.
+        replica: the bots that are known, with the units of their instruments.
+        auth: tells who may read.
+    """
+
+    def __init__(
+        self,
+        connector: "ExchangeServiceAsyncStub",
+        engine: "EngineServiceAsyncStub",
+        replica: EngineReplica,
+        auth: Authenticator,
+    ) -> None:
+        self._connector = connector
+        self._engine = engine
+        self._replica = replica
+        self._auth = auth
+
+    async def candles(self, request: Request) -> Response:
+        """Answer `GET /api/candles`: the newest candles before a time, oldest first."""
+        return await self._answer(request, self._candles)
+
+    async def fills(self, request: Request) -> Response:
+        """Answer `GET /api/bots/{id}/fills`: the newest fills before a time, oldest first."""
+        return await self._answer(request, self._fills)
+
+    async def why(self, request: Request) -> Response:
+        """Answer `GET /api/bots/{id}/why`: slot, rule, what the rule saw, what became of the order."""
+        return await self._answer(request, self._why)
+
+    async def _candles(self, request: Request) -> Json:
+        interval = request.query_params.get("interval", "1m")
+        if interval not in INTERVALS:
+            raise RefusedError(400, "INVALID_FIELD", f"`interval` must be one of {', '.join(sorted(INTERVALS))}")
+        answer = await call(
+            self._connector.GetHistoricalKlines,
+            GetHistoricalKlinesRequest(
+                symbol=request.query_params.get("symbol", ""),
+                interval=interval,
+                limit=_number(request, "limit", DEFAULT_ROWS, MAX_ROWS),
+                end_time=_number(request, "before_ms", 0, MAX_TIME_MS),
+            ),
+            timeout_s=QUERY_TIMEOUT_S,
+        )
+        return {"candles": [market_view.candle_row(candle) for candle in answer.candles]}
+
+    async def _fills(self, request: Request) -> Json:
+        bot = self._bot(request)
+        before_ns, before_id = _number(request, "before_ms", 0, MAX_TIME_MS) * NS_PER_MS, ""
+        cursor = request.query_params.get("cursor", "")
+        if cursor:
+            time_text, colon, before_id = cursor.partition(":")
+            if not colon or not time_text.isdecimal() or len(time_text) > len(str(MAX_TIME_MS * NS_PER_MS)):
+                raise RefusedError(400, "INVALID_FIELD", "`cursor` must be `older` of an earlier answer")
+            before_ns = int(time_text)
+        answer = await call(
+            self._engine.GetBotFills,
+            GetBotFillsRequest(
+                bot_id=bot.head.bot_id,
+                before_time_ns=before_ns,
+                before_trade_id=before_id,
+                limit=_number(request, "limit", DEFAULT_ROWS, MAX_ROWS),
+            ),
+            timeout_s=QUERY_TIMEOUT_S,
+        )
+        older = None
+        if answer.has_older:
+            oldest = answer.fills[0].fill
+            older = f"{oldest.venue_time_ns}:{oldest.trade_id}"
+        return {"fills": [bot_items.fill(bot.scale, fill) for fill in answer.fills], "older": older}
+
+    async def _why(self, request: Request) -> Json:
+        bot = self._bot(request)
+        order_id = request.query_params.get("order", "")
+        explanation = await call(
+            self._engine.Explain, ExplainRequest(client_order_id=order_id), timeout_s=QUERY_TIMEOUT_S
+        )
+        return bot_items.explanation(bot.scale, explanation)
+
+    def _bot(self, request: Request) -> BotReplica:
+        bot_id = request.path_params["bot_id"]
+        bot = self._replica.bots.get(bot_id)
+        if bot is None:
+            raise RefusedError(404, "NOT_FOUND", f"no bot {bot_id!r} is known here")
+        return bot
+
+    async def _answer(self, request: Request, ask: Callable[[Request], Awaitable[Json]]) -> Response:
+        if self._auth.role(request.headers, request.cookies) < WebRole.READ:
+            return RefusedError(401, "LOGIN_REQUIRED", "log in first").response()
+        try:
+            body = await ask(request)
+        except RefusedError as refusal:
+            return refusal.response()
+        except OpensqtError as error:
+            return refusal_of(error).response()
+        return JSONResponse(body, headers={"cache-control": "no-store"})
+
+
+def _number(request: Request, name: str, default: int, most: int) -> int:
+    text = request.query_params.get(name, "")
+    if not text:
+        return default
+    if not text.isdecimal() or len(text) > 15 or int(text) > most:
+        raise RefusedError(400, "INVALID_FIELD", f"`{name}` must be a whole number of at most {most}")
+    return int(text)

@@ -1,0 +1,69 @@
+"""What a page asks for beyond the stream: older candles and fills, and why an order exists."""
+
+from typing import Any
+from urllib.parse import quote
+
+from models.fake_world import BOT_ID, SYMBOL
+
+from opensqt.runtime.config import Secret
+
+
+async def test_older_candles_come_from_the_connector(start: Any) -> None:
+    async with start() as running:
+        answer = await running.request(f"/api/candles?symbol={quote(SYMBOL)}&interval=1m&limit=7")
+        rows = answer.json()["candles"]
+        assert (answer.status, len(rows)) == (200, 7)
+        assert answer.headers["cache-control"] == "no-store"
+        newest = running.stack.world.candles[-1]
+        assert rows[-1][:2] == [newest.timestamp // 1_000, newest.open.value]
+
+
+async def test_fills_go_back_page_by_page_without_a_hole(start: Any) -> None:
+    async with start() as running:
+        while len(running.stack.world.fills) < 25:
+            running.stack.world.step()
+        path, seen = f"/api/bots/{BOT_ID}/fills?limit=10", []
+        page = (await running.request(path)).json()
+        while True:
+            seen = [fill["id"] for fill in page["fills"]] + seen
+            if page["older"] is None:
+                break
+            page = (await running.request(f"{path}&cursor={quote(page['older'])}")).json()
+        assert seen == [told.fill.trade_id for told in running.stack.world.fills]
+
+
+async def test_an_order_is_explained(start: Any) -> None:
+    async with start() as running:
+        order = next(iter(running.stack.world.bot_state().orders)).order
+        answer = await running.request(f"/api/bots/{BOT_ID}/why?order={order.client_order_id}")
+        told = answer.json()
+        assert told["order"]["id"] == order.client_order_id
+        assert told["inputs"] == {"price": "3000"}
+
+
+async def test_what_cannot_be_answered_is_an_error_and_never_an_empty_list(start: Any) -> None:
+    async with start() as running:
+        await running.stack.stop("engine")
+        assert (await running.request(f"/api/bots/{BOT_ID}/fills")).status in {503, 504}
+        await running.stack.stop("connector")
+        assert (await running.request(f"/api/candles?symbol={quote(SYMBOL)}")).status in {503, 504}
+
+
+async def test_nonsense_is_refused_by_name(start: Any) -> None:
+    async with start() as running:
+        for path, field in (
+            ("/api/candles?interval=7m", "interval"),
+            ("/api/candles?limit=-1", "limit"),
+            ("/api/candles?before_ms=soon", "before_ms"),
+            (f"/api/bots/{BOT_ID}/fills?cursor=1", "cursor"),
+        ):
+            answer = await running.request(path)
+            assert answer.status == 400
+            assert field in answer.json()["error"]["message"]
+        assert (await running.request("/api/bots/nobody/fills")).status == 404
+
+
+async def test_history_needs_the_login_like_everything_else(start: Any) -> None:
+    async with start(login_token=Secret("login-token-of-the-tests")) as running:
+        for path in ("/api/candles", f"/api/bots/{BOT_ID}/fills", f"/api/bots/{BOT_ID}/why"):
+            assert (await running.request(path)).status == 401
