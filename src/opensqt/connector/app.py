@@ -25,8 +25,9 @@ from opensqt.connector.servicer_queries import QueryServicer
 from opensqt.connector.servicer_streams import StreamServicer
 from opensqt.connector.servicer_trade import TradeServicer
 from opensqt.connector.state_file import ConnectorState, StateFile
+from opensqt.connector.upkeep import Upkeep
 from opensqt.domain.clock import Clock
-from opensqt.domain.errors import ErrorReason, NotFoundError, OpensqtError, UnavailableError
+from opensqt.domain.errors import ErrorReason, UnavailableError
 from opensqt.domain.order import Order
 from opensqt.runtime.clock import SystemClock
 from opensqt.runtime.config import EXIT_CONFIG, ConfigError, load_config
@@ -102,16 +103,16 @@ class Connector:
         """Let time pass: health, stale books, commands without answer, engines that vanished."""
         assert self.server is not None, "serve needs start"
         async with asyncio.TaskGroup() as group:
+            upkeep = Upkeep(
+                self.core,
+                self.adapter,
+                max_book_age_ms=self.config.max_book_age_ms,
+                ask=self._ask,
+                spawn=group.create_task,
+            )
             while True:
                 self.server.health.set(SERVICE_NAME, self.core.is_serving)
-                self.core.tick(self.config.max_book_age_ms)
-                self.adapter.watch_engines(self.core.trade.attended_symbols(), self.core.leases.claimed_symbols())
-                commands = self.core.trade.vanished(self._clock.monotonic_ns())
-                if commands:
-                    _log.warning("vanished_engine_orders_cancelled", cancels=len(commands))
-                    self.adapter.orders.submit(commands)
-                for order in self.core.gateway.unsettled.due(self._clock.monotonic_ns()):
-                    group.create_task(self._settle(order))
+                upkeep.tick()
                 self._try_to_save_state()
                 await asyncio.sleep(TICK_S)
 
@@ -125,17 +126,9 @@ class Connector:
         await self.adapter.stop()
         self._try_to_save_state()
 
-    async def _settle(self, order: Order) -> None:
-        try:
-            async with asyncio.timeout(QUERY_TIMEOUT_S):
-                found = await self.adapter.account.order(order.symbol, order.client_order_id, "")
-        except NotFoundError:
-            self.core.deny(order)
-        except (OpensqtError, TimeoutError) as error:
-            _log.warning("order_query_failed", client_order_id=order.client_order_id, error=str(error))
-            self.core.gateway.unsettled.failed(order.client_order_id, self._clock.monotonic_ns())
-        else:
-            self.core.on_order(found)
+    async def _ask(self, order: Order) -> Order:
+        async with asyncio.timeout(QUERY_TIMEOUT_S):
+            return await self.adapter.account.order(order.symbol, order.client_order_id, "")
 
     def _save_state(self) -> None:
         leases = self.core.leases

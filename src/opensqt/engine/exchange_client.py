@@ -14,16 +14,15 @@ from typing import TYPE_CHECKING, Any, final
 import structlog
 from grpc import aio
 
-from opensqt.domain.clock import NS_PER_S, Clock
+from opensqt.domain.clock import Clock
 from opensqt.domain.convert_trade import fill_from_wire
-from opensqt.domain.errors import ErrorReason, OpensqtError, StateError, UnavailableError
+from opensqt.domain.errors import OpensqtError, UnavailableError
 from opensqt.domain.fill import Fill
-from opensqt.engine.bot import FILL_OVERLAP_NS
-from opensqt.engine.commands import SendCommand, SetLeverage
+from opensqt.engine.commands import SendCommand
 from opensqt.engine.config import EngineConfig
 from opensqt.engine.core import EngineCore
-from opensqt.engine.events import Attached, Detached, Event
-from opensqt.engine.wire_events import read_attached, read_items, write_batch, write_leverage
+from opensqt.engine.events import Detached, Event
+from opensqt.engine.trade_link import HEARTBEAT_S, SNAPSHOT_S, TradeLink
 from opensqt.proto import exchange_pb2, trade_pb2
 from opensqt.proto.exchange_pb2_grpc import ExchangeServiceStub
 from opensqt.runtime.backoff import Backoff
@@ -32,18 +31,9 @@ from opensqt.runtime.grpc_client import call, to_typed_error
 if TYPE_CHECKING:
     from opensqt.proto.exchange_pb2_grpc import ExchangeServiceAsyncStub
 
-HEARTBEAT_S = 1.0
-SILENCE_S = 5.0
-SNAPSHOT_S = 20.0
 UNARY_S = 5.0
 LEAVE_S = 1.0
 WRITE_QUEUE = 2_000
-
-_VANISH = {
-    "cancel": trade_pb2.VANISH_POLICY_CANCEL,
-    "keep": trade_pb2.VANISH_POLICY_KEEP,
-    "reduce": trade_pb2.VANISH_POLICY_REDUCE,
-}
 
 _log = structlog.get_logger(__name__)
 
@@ -70,7 +60,6 @@ class ExchangeClient:
         take: Callable[[list[Event]], None],
         rng: Random,
     ) -> None:
-        self._config = config
         self._stub: ExchangeServiceAsyncStub = ExchangeServiceStub(channel)
         self._core = core
         self._clock = clock
@@ -80,9 +69,12 @@ class ExchangeClient:
         self._reset_reason: str | None = None
         self._call: Any = None
         self._ended = asyncio.Event()
-        self._heard_ns = 0
-        self._applied = 0
-        self.sessions = 0
+        self._link = TradeLink(config, core)
+
+    @property
+    def sessions(self) -> int:
+        """Return how many sessions there were."""
+        return self._link.sessions
 
     @property
     def stub(self) -> "ExchangeServiceAsyncStub":
@@ -104,14 +96,8 @@ class ExchangeClient:
         """Queue one turn's commands; without a session they are lost, which the core knows by its Detached event."""
         if self._writes is None:
             return
-        batch: list[Any] = []
-        for command in commands:
-            if isinstance(command, SetLeverage):
-                self._put(write_leverage(command))
-            else:
-                batch.append(command)
-        if batch:
-            self._put(write_batch(batch, trigger_receive_ns, self._clock.now_ns()))
+        for request in self._link.requests(commands, trigger_receive_ns, self._clock.now_ns()):
+            self._put(request)
 
     def reset(self, reason: str) -> None:
         """End the session; the next begins with a snapshot."""
@@ -148,18 +134,18 @@ class ExchangeClient:
         self._ended.clear()
         helpers: list[asyncio.Task[None]] = []
         try:
-            await trade.write(trade_pb2.TradeRequest(hello=self._hello()))
+            await trade.write(trade_pb2.TradeRequest(hello=self._link.hello()))
             async with asyncio.timeout(SNAPSHOT_S):
                 first: Any = await trade.read()
-            attached, session_epoch, sequence = await self._read_snapshot(first)
+            received = None if first is aio.EOF else first
+            snapshot = self._link.snapshot_of(received)
+            earlier = await self._missing_fills(snapshot) if snapshot.fills_truncated else []
+            events = self._link.begin(first, earlier, self._clock.monotonic_ns())
             self._writes = asyncio.Queue(WRITE_QUEUE)
-            self._heard_ns = self._clock.monotonic_ns()
-            self._applied = sequence - 1
             helpers = [asyncio.create_task(self._write(trade)), asyncio.create_task(self._beat())]
-            self.sessions += 1
-            self._take([attached, *read_items(first.items[1:])])
-            _log.info("attached", exchange=attached.exchange, mode=attached.mode, session_epoch=session_epoch)
-            await self._read(trade, session_epoch, sequence)
+            self._take(events)
+            _log.info("attached", exchange=snapshot.exchange, mode=snapshot.mode, session_epoch=first.session_epoch)
+            await self._read(trade)
         except TimeoutError:
             return f"the connector sent no snapshot within {SNAPSHOT_S:g} s"
         except aio.AioRpcError as error:
@@ -189,50 +175,7 @@ class ExchangeClient:
         return self._reset_reason or "the connector ended the session"
 
     def _judge(self, error: OpensqtError) -> str:
-        if self._reset_reason is not None:
-            return self._reset_reason
-        if error.reason is ErrorReason.FENCED and self._outlive_lost_state(error):
-            return "the state file is new, the bots are not: their run number was raised"
-        if error.reason in (ErrorReason.FENCED, ErrorReason.BAD_CREDENTIALS, ErrorReason.ROLE_REQUIRED):
-            raise error
-        return f"{error.reason.value}: {error.message}"
-
-    def _outlive_lost_state(self, error: OpensqtError) -> bool:
-        """Raise the epochs of bots whose database is gone above the ones the connector remembers.
-
-        Only before the first session and only without any stored run: otherwise being fenced means that a newer run
-        of these bots is trading, and this one must end.
-        """
-        needed = error.metadata.get("needed", "")
-        bots = list(self._core.bots.values())
-        if self.sessions or not needed.isdecimal() or not all(bot.restored.is_new for bot in bots):
-            return False
-        for bot in bots:
-            bot.epoch = max(bot.epoch, int(needed) + 1)
-        return True
-
-    def _hello(self) -> trade_pb2.TradeHello:
-        bots = list(self._core.bots.values())
-        watermark_ns = self._core.watermark_ns
-        return trade_pb2.TradeHello(
-            engine_id=self._config.engine_id,
-            lease_epoch=max(bot.epoch for bot in bots),
-            symbols=[bot.symbol for bot in bots],
-            on_vanish=_VANISH[self._config.on_vanish],
-            vanish_grace_ms=self._config.vanish_grace_ms,
-            since_time_ns=max(0, watermark_ns - FILL_OVERLAP_NS),
-            bots=[trade_pb2.BotLease(bot_tag=bot.tag, epoch=bot.epoch) for bot in bots],
-        )
-
-    async def _read_snapshot(self, first: Any) -> tuple[Attached, int, int]:
-        if first is aio.EOF:
-            raise UnavailableError(ErrorReason.NOT_CONNECTED, "the connector closed the stream before its snapshot")
-        if not first.items or first.items[0].WhichOneof("item") != "snapshot":
-            raise StateError(ErrorReason.NOT_ATTACHED, "the connector's first message was not a snapshot")
-        snapshot = first.items[0].snapshot
-        earlier = await self._missing_fills(snapshot) if snapshot.fills_truncated else []
-        attached = read_attached(snapshot, first.session_epoch, earlier)
-        return attached, first.session_epoch, first.first_sequence + len(first.items)
+        return self._reset_reason if self._reset_reason is not None else self._link.judge(error)
 
     async def _missing_fills(self, snapshot: trade_pb2.TradeSnapshot) -> list[Fill]:
         """Fetch, page by page, the fills older than those the snapshot had room for."""
@@ -243,7 +186,7 @@ class ExchangeClient:
             while True:
                 request = exchange_pb2.GetFillsRequest(
                     symbol=bot.symbol,
-                    since_time_ns=max(0, self._core.watermark_ns - FILL_OVERLAP_NS),
+                    since_time_ns=self._link.since_time_ns,
                     limit=1_000,
                     page_token=token,
                 )
@@ -254,21 +197,12 @@ class ExchangeClient:
                     break
         return sorted(found, key=lambda fill: fill.venue_time_ns)
 
-    async def _read(self, trade: Any, session_epoch: int, sequence: int) -> None:
+    async def _read(self, trade: Any) -> None:
         while True:
             message = await trade.read()
             if message is aio.EOF:
                 return
-            self._heard_ns = self._clock.monotonic_ns()
-            if message.session_epoch != session_epoch or message.first_sequence != sequence:
-                raise StateError(
-                    ErrorReason.NOT_ATTACHED,
-                    f"event {message.first_sequence} of session {message.session_epoch} came where {sequence} of "
-                    f"{session_epoch} was due: something was lost",
-                )
-            sequence += len(message.items)
-            self._applied = sequence - 1
-            events = read_items(message.items)
+            events = self._link.take(message, self._clock.monotonic_ns())
             if events:
                 self._take(events)
 
@@ -286,11 +220,11 @@ class ExchangeClient:
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(HEARTBEAT_S)
-            if self._clock.monotonic_ns() - self._heard_ns > SILENCE_S * NS_PER_S:
-                self.reset(f"nothing was heard from the connector for {SILENCE_S:g} s")
+            try:
+                self._put(self._link.heartbeat(self._clock.now_ns(), self._clock.monotonic_ns()))
+            except UnavailableError as error:
+                self.reset(error.message)
                 return
-            heartbeat = trade_pb2.Heartbeat(sent_ns=self._clock.now_ns(), applied_sequence=self._applied)
-            self._put(trade_pb2.TradeRequest(heartbeat=heartbeat))
 
 
 def _is_being_stopped() -> bool:

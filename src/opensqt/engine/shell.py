@@ -11,20 +11,9 @@ from typing import final
 
 import structlog
 
-from opensqt.domain.clock import Clock
-from opensqt.engine.commands import (
-    BotRecord,
-    Cancel,
-    Command,
-    EquityRecord,
-    JournalRecord,
-    Place,
-    Query,
-    Reattach,
-    SendCommand,
-    SetLeverage,
-    StoreRecord,
-)
+from opensqt.domain.clock import NS_PER_S, Clock
+from opensqt.engine.carrying import ReattachPace, sort_commands
+from opensqt.engine.commands import BotRecord, Command, EquityRecord, JournalRecord, StoreRecord
 from opensqt.engine.core import EngineCore
 from opensqt.engine.events import Event, Saved, StoreHealth, Timer
 from opensqt.engine.exchange_client import ExchangeClient
@@ -33,10 +22,7 @@ from opensqt.engine.store.store import Store
 from opensqt.runtime.sqlite import StoreError
 
 TIMER_S = 0.2
-REATTACH_SPACING_S = 10.0
 EQUITY_S = 30.0
-
-_SENT = (Place, Cancel, Query, SetLeverage)
 
 _log = structlog.get_logger(__name__)
 
@@ -63,7 +49,7 @@ class EngineShell:
         self._store_was_healthy = True
         self._saving: set[asyncio.Task[None]] = set()
         self._receive_ns = 0
-        self._reattached_at_s = float("-inf")
+        self._pace = ReattachPace()
         self._reattach_timer: asyncio.TimerHandle | None = None
         self._turn_waiters: list[asyncio.Future[None]] = []
 
@@ -141,16 +127,7 @@ class EngineShell:
     def _carry_out(self, commands: list[Command]) -> None:
         if not commands:
             return
-        sends: list[SendCommand] = []
-        records: list[StoreRecord] = []
-        reattach: Reattach | None = None
-        for command in commands:
-            if isinstance(command, _SENT):
-                sends.append(command)
-            elif isinstance(command, Reattach):
-                reattach = command
-            else:
-                records.append(command)
+        sends, records, reattach = sort_commands(commands)
         if sends and self.client is not None:
             self.client.send(sends, self._receive_ns)
         if records:
@@ -160,15 +137,14 @@ class EngineShell:
 
     def _reattach(self, reason: str) -> None:
         """End the session now, or later when the last one ended just before; proving everything takes its time."""
-        loop = asyncio.get_running_loop()
         if self.client is None or self._reattach_timer is not None:
             return
-        wait_s = self._reattached_at_s + REATTACH_SPACING_S - loop.time()
-        if wait_s > 0:
-            self._reattach_timer = loop.call_later(wait_s, self._reattach_later, reason)
+        wait_ns = self._pace.wait_ns(self.clock.monotonic_ns())
+        if wait_ns > 0:
+            loop = asyncio.get_running_loop()
+            self._reattach_timer = loop.call_later(wait_ns / NS_PER_S, self._reattach_later, reason)
             return
         _log.warning("reattaching", reason=reason)
-        self._reattached_at_s = loop.time()
         self.client.reset(reason)
 
     def _reattach_later(self, reason: str) -> None:
