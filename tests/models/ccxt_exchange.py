@@ -13,6 +13,7 @@ from opensqt.connector.venues.ccxt_any.client import METHODS, CcxtClient
 from opensqt.connector.venues.ccxt_any.config import CcxtConfig
 from opensqt.connector.venues.ccxt_any.library import Library
 from opensqt.domain.clock import ManualClock
+from opensqt.domain.latency import Hop, LatencyBoard
 
 SYMBOL = "BTC/USDT:USDT"
 NOW_MS = 1_700_000_000_000
@@ -145,6 +146,7 @@ class Sink:
                 now_ns=lambda: 0,
                 monotonic_ns=lambda: 0,
                 on_validity=lambda _feed: None,
+                latency=LatencyBoard(Hop, lambda: 0),
             )
         return self.feeds[symbol]
 

@@ -17,4 +17,7 @@ app.command("opensqt.cli.status:status", name="status", help="Show what the runn
 app.command("opensqt.cli.control:pause", name="pause", help="Stop opening orders; take-profits stay.")
 app.command("opensqt.cli.control:resume", name="resume", help="Go on after a pause.")
 app.command("opensqt.cli.control:stop", name="stop", help="Stop trading: keep, cancel or flatten.")
+app.command(
+    "opensqt.cli.latency:latency", name="latency", help="Show how long every hop takes, tick to order and back."
+)
 app.command("opensqt.cli.version:version", name="version", help="Show the version of OpenSQT and what it runs on.")

@@ -8,7 +8,7 @@ from typing import final
 from opensqt.cli.errors import EXIT_USAGE, CliError
 from opensqt.cli.state_dir import RunningInstance, read_instance
 from opensqt.domain.errors import OpensqtError, UnavailableError
-from opensqt.proto import engine_pb2, engine_pb2_grpc
+from opensqt.proto import engine_pb2, engine_pb2_grpc, latency_pb2
 from opensqt.runtime.config import GrpcClientConfig, Secret
 from opensqt.runtime.grpc_client import call, open_channel
 
@@ -34,6 +34,11 @@ class EngineClient:
         """Return the whole state of one bot, or of all."""
         request = engine_pb2.GetStatusRequest(bot_id=bot_id)
         return await call(self._stub.GetStatus, request, timeout_s=CALL_TIMEOUT_S)
+
+    async def get_latency(self, *, since_start: bool) -> latency_pb2.GetLatencyResponse:
+        """Return how long every hop takes."""
+        request = latency_pb2.GetLatencyRequest(since_start=since_start)
+        return await call(self._stub.GetLatency, request, timeout_s=CALL_TIMEOUT_S)
 
     async def pause(self, bot_id: str, reason: str) -> list[str]:
         """Pause one bot or all; returns those that are paused."""

@@ -24,6 +24,19 @@ def print_line(text: str, *, to_stderr: bool = False) -> None:
     stream.flush()
 
 
+def print_columns(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table with a head; all columns but the first and the last are right-aligned."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2), header_style="dim")
+    for index, name in enumerate(head):
+        table.add_column(name, justify="right" if 0 < index < len(head) - 1 else "left", no_wrap=index == 0)
+    for row in rows:
+        table.add_row(*row)
+    Console(highlight=False).print(table)
+
+
 def print_table(title: str, rows: Sequence[tuple[str, str]]) -> None:
     """Print two columns, the second one right-aligned."""
     from rich.console import Console

@@ -28,12 +28,16 @@ from opensqt.connector.state_file import ConnectorState, StateFile
 from opensqt.connector.upkeep import Upkeep
 from opensqt.domain.clock import Clock
 from opensqt.domain.errors import ErrorReason, UnavailableError
+from opensqt.domain.latency import Hop
 from opensqt.domain.order import Order
 from opensqt.runtime.clock import SystemClock
 from opensqt.runtime.config import EXIT_CONFIG, ConfigError, load_config
+from opensqt.runtime.garbage import settle_heap
 from opensqt.runtime.grpc_server import GrpcServer
+from opensqt.runtime.latency_metrics import LatencyCollector
 from opensqt.runtime.lifecycle import Lifecycle, run_service
 from opensqt.runtime.logs import configure_logging
+from opensqt.runtime.loop_watch import watch_loop
 from opensqt.runtime.metrics import REGISTRY, start_metrics_server
 
 TICK_S = 0.1
@@ -168,13 +172,17 @@ def run(argv: Sequence[str] | None = None) -> None:
         stop_metrics = start_metrics_server(config.metrics)
         clock = SystemClock()
         connector = Connector(config, clock, make_adapter(config, clock))
-        collector = ConnectorCollector(connector.core)
-        REGISTRY.register(collector)
+        latency = connector.core.latency
+        collectors = (ConnectorCollector(connector.core), LatencyCollector("connector", latency))
+        for collector in collectors:
+            REGISTRY.register(collector)
         try:
             await connector.start()
             assert connector.server is not None, "start made it"
             lifecycle.supervise(connector.adapter.run(), "venue")
             lifecycle.supervise(connector.serve(), "serve")
+            lifecycle.supervise(watch_loop(latency.recorder(Hop.LOOP_LAG), clock.monotonic_ns, latency.roll), "loop")
+            settle_heap()
             _log.info(
                 "ready",
                 addresses=connector.server.addresses,
@@ -184,7 +192,8 @@ def run(argv: Sequence[str] | None = None) -> None:
             await lifecycle.stop_event.wait()
         finally:
             await connector.stop()
-            REGISTRY.unregister(collector)
+            for collector in collectors:
+                REGISTRY.unregister(collector)
             stop_metrics()
 
     sys.exit(run_service("connector", main))

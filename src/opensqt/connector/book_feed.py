@@ -15,6 +15,7 @@ from typing import Final, final
 
 from opensqt._core.book import OrderBook
 from opensqt.connector.book_view import PAIR_BYTES, BookCursor, BookView
+from opensqt.domain.latency import Hop, LatencyBoard
 from opensqt.domain.market import BookValidity
 from opensqt.proto import market_data_pb2, types_pb2
 
@@ -35,6 +36,7 @@ class BookFeed:
         now_ns: realtime clock, for `publish_time_ns`.
         monotonic_ns: for the age of the data.
         on_validity: called after every change of validity.
+        latency: takes how long data needs to this book and out of it.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class BookFeed:
         now_ns: Callable[[], int],
         monotonic_ns: Callable[[], int],
         on_validity: Callable[["BookFeed"], None],
+        latency: LatencyBoard,
     ) -> None:
         self.symbol = symbol
         self.revision = revision
@@ -56,6 +59,10 @@ class BookFeed:
         self._now_ns = now_ns
         self._monotonic_ns = monotonic_ns
         self._on_validity = on_validity
+        self._record_venue = latency.recorder(Hop.VENUE)
+        self._record_decode = latency.recorder(Hop.DECODE)
+        self._record_publish = latency.recorder(Hop.PUBLISH)
+        self._decode_time_ns = 0
         self._alive_at_ns = monotonic_ns()
         self._venue_time_ns = 0
         self._first_sequence = 0
@@ -76,6 +83,9 @@ class BookFeed:
         self.last_receive_ns = receive_time_ns
         self._merged += 1
         self._alive_at_ns = self._monotonic_ns()
+        self._decode_time_ns = self._now_ns()
+        self._record_venue(receive_time_ns - venue_time_ns)
+        self._record_decode(self._decode_time_ns - receive_time_ns)
         if self.book.is_crossed:
             self.set_validity(BookValidity.STALE, "best bid is not below best ask")
         self._wake_readers()
@@ -158,6 +168,9 @@ class BookFeed:
 
     def encode(self, kind: market_data_pb2.BookUpdateKind.ValueType, bids: bytes, asks: bytes, merged: int) -> bytes:
         """Serialise one update so that it can be joined with others into one BookUpdates."""
+        now_ns = self._now_ns()
+        if merged:
+            self._record_publish(now_ns - self._decode_time_ns)
         update = market_data_pb2.BookUpdate(
             symbol=self.symbol,
             kind=kind,
@@ -167,11 +180,12 @@ class BookFeed:
             last_sequence=self._last_sequence,
             venue_time_ns=self._venue_time_ns,
             receive_time_ns=self.last_receive_ns,
-            publish_time_ns=self._now_ns(),
+            publish_time_ns=now_ns,
             merged_count=merged,
             instrument_revision=self.revision,
             bid_count=len(bids) // PAIR_BYTES,
             levels=bids + asks,
+            decode_time_ns=self._decode_time_ns,
         )
         return market_data_pb2.BookUpdates(updates=(update,)).SerializeToString()
 

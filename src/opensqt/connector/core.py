@@ -29,12 +29,16 @@ from opensqt.domain.convert_trade import decimal_message
 from opensqt.domain.errors import ErrorReason
 from opensqt.domain.fill import CashFlow, Fill
 from opensqt.domain.instrument import Instrument
+from opensqt.domain.latency import Hop, LatencyBoard
 from opensqt.domain.market import BookValidity, Candle, FeedHealth, MarkPrice, PublicTrade
 from opensqt.domain.order import Order
 from opensqt.domain.order_state import OrderState
 from opensqt.proto import events_pb2, market_data_pb2, types_pb2
 
 CandleKey = tuple[str, int, int]
+
+HOPS = (Hop.VENUE, Hop.DECODE, Hop.PUBLISH, Hop.SUBMIT, Hop.SEND, Hop.ACKNOWLEDGE, Hop.TICK_TO_ORDER, Hop.LOOP_LAG)
+"""What the connector measures."""
 
 
 @final
@@ -84,6 +88,7 @@ class ConnectorCore:
         self.topics = Topics()
         self.upstreams: Upstreams[Channel] = Upstreams(subscribe, unsubscribe)
         self.feeds: dict[str, BookFeed] = {}
+        self.latency = LatencyBoard(HOPS, clock.monotonic_ns)
         self.leases = LeaseBook()
         self.gateway = OrderGateway(
             self.mirror,
@@ -99,6 +104,8 @@ class ConnectorCore:
             self.leases,
             SnapshotBuilder(self.mirror, self.gateway, self.feeds, capabilities, self.feed_health),
             session_epoch=session_epoch,
+            now_ns=clock.now_ns,
+            latency=self.latency,
         )
         self.session = SessionStatus(market_stream_up=False, private_stream_up=False, reason="not connected yet")
         self.last_trades: dict[str, PublicTrade] = {}
@@ -117,6 +124,7 @@ class ConnectorCore:
                 now_ns=self.clock.now_ns,
                 monotonic_ns=self.clock.monotonic_ns,
                 on_validity=self._on_validity,
+                latency=self.latency,
             )
         return feed
 

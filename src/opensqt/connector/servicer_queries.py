@@ -15,7 +15,7 @@ from opensqt.domain.convert_exchange import (
 from opensqt.domain.convert_trade import cash_flow_to_wire, decimal_message, fill_to_wire
 from opensqt.domain.errors import ErrorReason, NotFoundError, invalid_field
 from opensqt.domain.order import Order
-from opensqt.proto import exchange_pb2, resources_pb2, types_pb2
+from opensqt.proto import exchange_pb2, latency_pb2, resources_pb2, types_pb2
 
 Context = Any
 
@@ -38,6 +38,12 @@ class QueryServicer:
     async def get_type(self, _request: exchange_pb2.GetTypeRequest, _context: Context) -> exchange_pb2.GetTypeResponse:
         """Return what is traded: perpetual futures."""
         return exchange_pb2.GetTypeResponse(type=types_pb2.EXCHANGE_TYPE_FUTURES, is_unified_margin=False)
+
+    async def get_latency(
+        self, request: latency_pb2.GetLatencyRequest, _context: Context
+    ) -> latency_pb2.GetLatencyResponse:
+        """Return how long the connector's hops take."""
+        return self._core.latency.response(request)
 
     async def get_order(self, request: exchange_pb2.GetOrderRequest, _context: Context) -> resources_pb2.Order:
         """Return one order in whatever state, with its fills."""

@@ -62,8 +62,8 @@ def heartbeat_frame(heartbeat: trade_pb2.Heartbeat) -> bytes:
     return item_frame(trade_pb2.TradeItem(heartbeat=heartbeat))
 
 
-def result_frame(command_id: int, client_order_id: str, report: OutcomeReport) -> bytes:
-    """Serialise the result of a command."""
+def result_frame(command_id: int, client_order_id: str, report: OutcomeReport, received_ns: int = 0) -> bytes:
+    """Serialise the result of a command; `received_ns` is when it was read."""
     result = trade_pb2.CommandResult(
         command_id=command_id,
         client_order_id=client_order_id,
@@ -73,6 +73,7 @@ def result_frame(command_id: int, client_order_id: str, report: OutcomeReport) -
         retry_after_ms=report.retry_after_ms,
         sent_ns=report.sent_ns,
         acknowledged_ns=report.acknowledged_ns,
+        received_ns=received_ns,
     )
     if report.order is not None:
         result.order.CopyFrom(convert.order_to_wire(report.order))

@@ -22,6 +22,7 @@ from opensqt.domain.client_id import bot_prefix
 from opensqt.domain.clock import NS_PER_S
 from opensqt.domain.errors import ErrorReason, OpensqtError, StateError, invalid_field
 from opensqt.domain.fill import CashFlow, Fill
+from opensqt.domain.latency import Hop, LatencyBoard
 from opensqt.proto import trade_pb2
 
 RETRY_PAUSE_NS = NS_PER_S
@@ -47,12 +48,19 @@ class TradeHub:
         snapshots: SnapshotBuilder,
         *,
         session_epoch: int,
+        now_ns: Callable[[], int],
+        latency: LatencyBoard,
     ) -> None:
         self._mirror = mirror
         self._gateway = gateway
         self._leases = leases
         self._snapshots = snapshots
         self._session_epoch = session_epoch
+        self._now_ns = now_ns
+        self._record_submit = latency.recorder(Hop.SUBMIT)
+        self._record_send = latency.recorder(Hop.SEND)
+        self._record_acknowledge = latency.recorder(Hop.ACKNOWLEDGE)
+        self._record_tick_to_order = latency.recorder(Hop.TICK_TO_ORDER)
         self._sessions: dict[int, TradeSession] = {}
         self._clearing: dict[str, _Clearing] = {}
         self._next_number = 1
@@ -168,6 +176,9 @@ class TradeHub:
         """Turn a batch into commands for the venue and queries to be made; results are pushed to the stream."""
         commands: list[VenueCommand] = []
         queries: list[Query] = []
+        received_ns = self._now_ns()
+        if batch.decided_ns:
+            self._record_submit(received_ns - batch.decided_ns)
         for command in batch.commands:
             try:
                 if command.WhichOneof("command") == "query":
@@ -175,16 +186,18 @@ class TradeHub:
                     self._check_symbol(session, query.symbol)
                     queries.append(Query(command.command_id, query.symbol, query.client_order_id))
                 else:
-                    commands += self._command(session, command, now_ns)
+                    reply = self._replier(session, command, received_ns, batch.trigger_receive_ns)
+                    commands += self._command(session, command, reply, now_ns)
             except OpensqtError as error:
                 client_order_id = _client_id_of(command)
                 order = self._mirror.order(client_order_id) if client_order_id else None
                 session.push(frames.refusal_frame(command.command_id, client_order_id, error, order))
         return commands, queries
 
-    def _command(self, session: TradeSession, command: trade_pb2.Command, now_ns: int) -> list[VenueCommand]:
+    def _command(
+        self, session: TradeSession, command: trade_pb2.Command, reply: Reply, now_ns: int
+    ) -> list[VenueCommand]:
         kind = command.WhichOneof("command")
-        reply = _replier(session, command)
         if kind == "place":
             request = convert.place_from_wire(command.place)
             if request.symbol not in session.symbols:
@@ -215,6 +228,22 @@ class TradeHub:
             return self._gateway.cancel_all(canonical(self._mirror, command.cancel_all.symbol), prefix, reply, now_ns)
         raise invalid_field("command", kind or "empty", "must be one of place, amend, cancel, cancel_all, query")
 
+    def _replier(self, session: TradeSession, command: trade_pb2.Command, received_ns: int, trigger_ns: int) -> Reply:
+        """Return what answers a command, and measures the way of one that was sent."""
+        command_id = command.command_id
+        client_order_id = _client_id_of(command)
+
+        def reply(report: OutcomeReport) -> None:
+            session.push(frames.result_frame(command_id, client_order_id, report, received_ns))
+            if report.sent_ns:
+                self._record_send(report.sent_ns - received_ns)
+                if trigger_ns:
+                    self._record_tick_to_order(report.sent_ns - trigger_ns)
+                if report.acknowledged_ns:
+                    self._record_acknowledge(report.acknowledged_ns - report.sent_ns)
+
+        return reply
+
     def _check_symbol(self, session: TradeSession, symbol: str) -> None:
         if symbol not in session.symbols:
             raise _not_attached(canonical(self._mirror, symbol))
@@ -232,16 +261,6 @@ class _Clearing:
     def one_done(self, _report: OutcomeReport) -> None:
         """Take the outcome of one symbol's cancels; whether anything is left is seen in the mirror."""
         self.waiting -= 1
-
-
-def _replier(session: TradeSession, command: trade_pb2.Command) -> Reply:
-    command_id = command.command_id
-    client_order_id = _client_id_of(command)
-
-    def reply(report: OutcomeReport) -> None:
-        session.push(frames.result_frame(command_id, client_order_id, report))
-
-    return reply
 
 
 def _client_id_of(command: trade_pb2.Command) -> str:

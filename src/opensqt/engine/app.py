@@ -8,6 +8,7 @@ connector, also when paused, and NOT_SERVING while the connector is away.
 """
 
 import argparse
+import asyncio
 import os
 import sys
 from collections.abc import Sequence
@@ -17,10 +18,12 @@ from random import Random
 import msgspec
 import structlog
 
+from opensqt.domain.latency import Hop
 from opensqt.engine.config import EngineConfig
 from opensqt.engine.core import EngineCore
 from opensqt.engine.events import StopMode
 from opensqt.engine.exchange_client import ExchangeClient
+from opensqt.engine.latency import EngineLatency
 from opensqt.engine.market_client import MarketClient
 from opensqt.engine.publisher import Publisher
 from opensqt.engine.servicer_engine import EngineServicer
@@ -38,13 +41,17 @@ from opensqt.proto.position_pb2_grpc import add_PositionServiceServicer_to_serve
 from opensqt.proto.risk_pb2_grpc import add_RiskServiceServicer_to_server
 from opensqt.runtime.clock import SystemClock
 from opensqt.runtime.config import EXIT_CONFIG, ConfigError, Role, load_config
+from opensqt.runtime.garbage import settle_heap
 from opensqt.runtime.grpc_client import open_channel
 from opensqt.runtime.grpc_server import GrpcServer
+from opensqt.runtime.latency_metrics import LatencyCollector
 from opensqt.runtime.lifecycle import Lifecycle, run_service
 from opensqt.runtime.logs import configure_logging
-from opensqt.runtime.metrics import start_metrics_server
+from opensqt.runtime.loop_watch import watch_loop
+from opensqt.runtime.metrics import REGISTRY, start_metrics_server
 
 STOP_GRACE_S = 1.0
+WARM_UP_S = 2.0
 
 ENGINE_SERVICE = engine_pb2.DESCRIPTOR.services_by_name["EngineService"].full_name
 SERVICES = (
@@ -79,26 +86,37 @@ async def serve(config: EngineConfig, lifecycle: Lifecycle) -> None:
     check_or_move_aside(config.state_file, clock.now_ns())
     restored = restore(config.state_file, config.bots, clock.now_ns())
     core = EngineCore(config, restored)
-    publisher = Publisher(core, clock)
+    latency = EngineLatency(SystemClock())
+    publisher = Publisher(core, clock, latency.board)
     store = Store(config.state_file)
     shell = EngineShell(core, store, publisher, clock)
     server = GrpcServer(config.grpc, roles=ROLES, clock=clock, services=SERVICES)
-    engine = EngineServicer(shell)
+    engine = EngineServicer(shell, latency.board)
     add_EngineServiceServicer_to_server(engine, server.server)
     add_PositionServiceServicer_to_server(PositionServicer(shell), server.server)
     add_RiskServiceServicer_to_server(RiskServicer(shell, engine), server.server)
     add_PortfolioServiceServicer_to_server(PortfolioServicer(shell), server.server)
     channel = open_channel(config.connector)
-    client = ExchangeClient(config, channel, core, clock, shell.take, rng)
-    market = MarketClient(client.stub, list(core.by_symbol), config.book_depth, shell.take, rng)
+    client = ExchangeClient(config, channel, core, clock, shell.take, rng, latency)
+    market = MarketClient(client.stub, list(core.by_symbol), config.book_depth, shell.take, rng, latency)
     shell.client = client
     stop_metrics = start_metrics_server(config.metrics)
+    collector = LatencyCollector("engine", latency.board)
+    REGISTRY.register(collector)
+    record_lag = latency.board.recorder(Hop.LOOP_LAG)
+    settle_heap()
     try:
         await server.start()
         store.start()
         for name in SERVICES[1:]:
             server.health.set(name, True)
-        shell.on_attached = lambda attached: server.health.set(ENGINE_SERVICE, attached)
+        was_attached = asyncio.Event()
+
+        def on_attached(attached: bool) -> None:
+            server.health.set(ENGINE_SERVICE, attached)
+            was_attached.set()
+
+        shell.on_attached = on_attached
         for coro, name in (
             (client.run(), "trade"),
             (market.run_books(), "books"),
@@ -106,6 +124,8 @@ async def serve(config: EngineConfig, lifecycle: Lifecycle) -> None:
             (publisher.run(), "publisher"),
             (shell.run_timer(), "timer"),
             (shell.run_equity(), "equity"),
+            (watch_loop(record_lag, clock.monotonic_ns, latency.board.roll), "loop"),
+            (_settle_once_warm(was_attached), "heap"),
         ):
             lifecycle.supervise(coro, name)
         _log.info("ready", addresses=server.addresses, bots=[bot.id for bot in config.bots])
@@ -118,7 +138,15 @@ async def serve(config: EngineConfig, lifecycle: Lifecycle) -> None:
         await channel.close()
         shell.sample_equity()
         store.close()
+        REGISTRY.unregister(collector)
         stop_metrics()
+
+
+async def _settle_once_warm(attached: asyncio.Event) -> None:
+    """Exempt what the first session brought from garbage collections, when it has traded for a while."""
+    await attached.wait()
+    await asyncio.sleep(WARM_UP_S)
+    settle_heap()
 
 
 def run(argv: Sequence[str] | None = None) -> None:

@@ -58,6 +58,10 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
     order: Order | None = None
     retry_after_ms: int = 0
+    received_ns: int = 0
+    """When the connector read the command, sent it (0 = never) and had the venue's answer, on its clock."""
+    sent_ns: int = 0
+    acknowledged_ns: int = 0
 
 
 class BookTop(msgspec.Struct, frozen=True, gc=False):

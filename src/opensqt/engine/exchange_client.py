@@ -18,10 +18,11 @@ from opensqt.domain.clock import Clock
 from opensqt.domain.convert_trade import fill_from_wire
 from opensqt.domain.errors import OpensqtError, UnavailableError
 from opensqt.domain.fill import Fill
-from opensqt.engine.commands import SendCommand
+from opensqt.engine.commands import SendCommand, SetLeverage
 from opensqt.engine.config import EngineConfig
 from opensqt.engine.core import EngineCore
-from opensqt.engine.events import Detached, Event
+from opensqt.engine.events import Detached, Event, Result
+from opensqt.engine.latency import EngineLatency
 from opensqt.engine.trade_link import HEARTBEAT_S, SNAPSHOT_S, TradeLink
 from opensqt.proto import exchange_pb2, trade_pb2
 from opensqt.proto.exchange_pb2_grpc import ExchangeServiceStub
@@ -49,6 +50,7 @@ class ExchangeClient:
         clock: steady time.
         take: hands a turn's events to the core and sends what it answers.
         rng: jitter of the back-off.
+        latency: measures the way of commands.
     """
 
     def __init__(
@@ -59,11 +61,13 @@ class ExchangeClient:
         clock: Clock,
         take: Callable[[list[Event]], None],
         rng: Random,
+        latency: EngineLatency,
     ) -> None:
         self._stub: ExchangeServiceAsyncStub = ExchangeServiceStub(channel)
         self._core = core
         self._clock = clock
         self._take = take
+        self._latency = latency
         self._backoff = Backoff(100, 2_000, rng)
         self._writes: asyncio.Queue[trade_pb2.TradeRequest] | None = None
         self._reset_reason: str | None = None
@@ -86,6 +90,7 @@ class ExchangeClient:
         while True:
             reason = await self._session()
             was_attached = self._core.attached
+            self._latency.detached()
             self._take([Detached(reason)])
             if was_attached:
                 self._backoff.reset()
@@ -96,7 +101,9 @@ class ExchangeClient:
         """Queue one turn's commands; without a session they are lost, which the core knows by its Detached event."""
         if self._writes is None:
             return
-        for request in self._link.requests(commands, trigger_receive_ns, self._clock.now_ns()):
+        ids = [command.command_id for command in commands if not isinstance(command, SetLeverage)]
+        decided_ns = self._latency.decided(ids, trigger_receive_ns)
+        for request in self._link.requests(commands, trigger_receive_ns, decided_ns):
             self._put(request)
 
     def reset(self, reason: str) -> None:
@@ -202,7 +209,11 @@ class ExchangeClient:
             message = await trade.read()
             if message is aio.EOF:
                 return
+            self._latency.read()
             events = self._link.take(message, self._clock.monotonic_ns())
+            for event in events:
+                if isinstance(event, Result):
+                    self._latency.answered(event)
             if events:
                 self._take(events)
 

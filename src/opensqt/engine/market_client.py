@@ -14,6 +14,7 @@ from grpc import aio
 
 from opensqt._core.book import BookError
 from opensqt.engine.events import Event
+from opensqt.engine.latency import EngineLatency
 from opensqt.engine.market_books import MarketBooks
 from opensqt.proto import market_data_pb2
 from opensqt.runtime.backoff import Backoff
@@ -44,12 +45,14 @@ class MarketClient:
         depth: int,
         take: Callable[[list[Event]], None],
         rng: Random,
+        latency: EngineLatency,
     ) -> None:
         self._stub = stub
         self._symbols = list(symbols)
         self._depth = depth
         self._take = take
         self._rng = rng
+        self._latency = latency
         self._books = MarketBooks(symbols)
 
     async def run_books(self) -> None:
@@ -89,12 +92,18 @@ class MarketClient:
             await asyncio.sleep(backoff.next_ms() / 1000)
 
     def _take_books(self, message: market_data_pb2.BookUpdates) -> None:
+        latency = self._latency
+        latency.read()
         self._hand_over(self._books.take_books(message))
+        # After the decision: nobody waits for the measuring.
+        for update in message.updates:
+            latency.took_book(update)
 
     def _lose_books(self, reason: str) -> None:
         self._hand_over(self._books.lose(reason))
 
     def _take_trades(self, message: market_data_pb2.PublicTrades) -> None:
+        self._latency.read()
         self._hand_over(self._books.take_trades(message))
 
     def _hand_over(self, events: list[Event]) -> None:

@@ -13,6 +13,8 @@ from typing import final
 from opensqt.domain.clock import Clock
 from opensqt.domain.convert_trade import account_to_wire, position_to_wire
 from opensqt.domain.errors import ErrorReason, LimitError, invalid_field
+from opensqt.domain.latency import HopSummary, LatencyBoard
+from opensqt.domain.latency import messages as latency_messages
 from opensqt.domain.state_hash import combine, position_hash, replace
 from opensqt.engine import state_messages as messages
 from opensqt.engine.bot import Bot, Unsaid
@@ -21,6 +23,7 @@ from opensqt.proto import engine_pb2
 
 BEAT_S = 0.05
 MAX_QUEUED_EVENTS = 1_000
+LATENCY_BEATS = 20
 
 
 @final
@@ -82,8 +85,11 @@ class _BotTale:
 class Publisher:
     """Tells readers what changed in the core's bots."""
 
-    def __init__(self, core: EngineCore, clock: Clock) -> None:
+    def __init__(self, core: EngineCore, clock: Clock, latency: LatencyBoard | None = None) -> None:
         self._core = core
+        self._latency = latency
+        self._beats = 0
+        self._latency_news: list[HopSummary] = []
         self._clock = clock
         self._tales = {bot_id: _BotTale() for bot_id in core.bots}
         self._readers: set[_Reader] = set()
@@ -110,7 +116,15 @@ class Publisher:
         """Tell the rest, beat by beat."""
         while True:
             await asyncio.sleep(BEAT_S)
+            self._beats += 1
+            if self._beats % LATENCY_BEATS == 0:
+                self.tell_latency()
             self.flush()
+
+    def tell_latency(self) -> None:
+        """Let the next event carry the latency of every hop."""
+        if self._latency is not None and self._readers:
+            self._latency_news = self._latency.summaries()
 
     def flush(self) -> None:
         """Tell everything that changed."""
@@ -198,6 +212,7 @@ class Publisher:
             snapshot=engine_pb2.StateSnapshot(
                 bots=self.states(bot_id for bot_id in self._core.bots if bot_id in chosen)
             ),
+            latency=latency_messages(self._latency.summaries()) if self._latency is not None else (),
         )
 
     def _tell(self, bot: Bot, unsaid: Unsaid, *, with_prices: bool, with_money: bool) -> None:
@@ -265,12 +280,17 @@ class Publisher:
 
     def _send(self, delta: engine_pb2.BotDelta, now_ns: int) -> None:
         self.sequence += 1
+        latency, self._latency_news = latency_messages(self._latency_news), []
         shared: engine_pb2.StateEvent | None = None
         for reader in self._readers:
             if not reader.bot_ids:
                 if shared is None:
                     shared = engine_pb2.StateEvent(
-                        sequence=self.sequence, time_ns=now_ns, state_hash=self.state_hash, delta=delta
+                        sequence=self.sequence,
+                        time_ns=now_ns,
+                        state_hash=self.state_hash,
+                        delta=delta,
+                        latency=latency,
                     )
                 reader.put(shared)
             elif delta.bot_id in reader.bot_ids:
@@ -281,5 +301,6 @@ class Publisher:
                         time_ns=now_ns,
                         state_hash=combine(self._tales[bot_id].hash for bot_id in reader.bot_ids),
                         delta=delta,
+                        latency=latency,
                     )
                 )

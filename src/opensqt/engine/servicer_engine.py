@@ -8,6 +8,7 @@ from opensqt import __version__
 from opensqt.domain.clock import NS_PER_MS
 from opensqt.domain.convert_trade import fill_to_wire, order_to_wire
 from opensqt.domain.errors import ErrorReason, NotFoundError, OpensqtError, UnavailableError, invalid_field
+from opensqt.domain.latency import LatencyBoard
 from opensqt.engine.bot import Bot
 from opensqt.engine.commands import OrderRecord
 from opensqt.engine.events import Pause, Reconcile, Resume, Stop, StopMode
@@ -16,7 +17,7 @@ from opensqt.engine.recovery import order_record
 from opensqt.engine.shell import EngineShell
 from opensqt.engine.state_messages import bot_fill
 from opensqt.engine.store import queries
-from opensqt.proto import engine_pb2, exchange_pb2
+from opensqt.proto import engine_pb2, exchange_pb2, latency_pb2
 from opensqt.proto.engine_pb2_grpc import EngineServiceServicer
 from opensqt.runtime.grpc_client import call
 
@@ -30,8 +31,9 @@ DEFAULT_FILLS = 200
 class EngineServicer(EngineServiceServicer):
     """Serves EngineService over the shell."""
 
-    def __init__(self, shell: EngineShell) -> None:
+    def __init__(self, shell: EngineShell, latency: LatencyBoard) -> None:
         self._shell = shell
+        self._latency = latency
         self._started_ns = shell.clock.monotonic_ns()
 
     async def SubscribeState(  # noqa: N802
@@ -56,6 +58,12 @@ class EngineServicer(EngineServiceServicer):
             uptime_ms=(self._shell.clock.monotonic_ns() - self._started_ns) // NS_PER_MS,
             connector_up=self._shell.core.attached,
         )
+
+    async def GetLatency(  # noqa: N802
+        self, request: latency_pb2.GetLatencyRequest, _context: Any
+    ) -> latency_pb2.GetLatencyResponse:
+        """Return how long every hop takes, as this engine saw it."""
+        return self._latency.response(request)
 
     async def Pause(self, request: engine_pb2.PauseRequest, _context: Any) -> engine_pb2.PauseResponse:  # noqa: N802
         """Stop opening; take-profits stay."""

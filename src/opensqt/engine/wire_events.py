@@ -55,6 +55,9 @@ def _read_result(message: trade_pb2.CommandResult) -> Result:
         message=message.message,
         order=order_from_wire(message.order) if message.HasField("order") else None,
         retry_after_ms=message.retry_after_ms,
+        received_ns=message.received_ns,
+        sent_ns=message.sent_ns,
+        acknowledged_ns=message.acknowledged_ns,
     )
 
 

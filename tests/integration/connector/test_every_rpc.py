@@ -16,7 +16,7 @@ from opensqt.connector.app import Connector
 from opensqt.connector.service import SERVICE_NAME
 from opensqt.domain.errors import ErrorReason, NotFoundError, OpensqtError
 from opensqt.proto import exchange_pb2 as pb
-from opensqt.proto import market_data_pb2, types_pb2
+from opensqt.proto import latency_pb2, market_data_pb2, types_pb2
 
 
 @pytest.fixture(params=["unix", "tcp"])
@@ -70,6 +70,9 @@ async def test_market_queries_answer_with_sense(any_client: Client) -> None:
     assert can.amend
     assert "1m" in can.kline_intervals
     budget = await call("GetRateBudget", pb.GetRateBudgetRequest())
+    measured = {hop.hop: hop for hop in (await call("GetLatency", latency_pb2.GetLatencyRequest())).hops}
+    assert measured["decode"].count > 0
+    assert 0 <= measured["decode"].p50_ns <= measured["decode"].p99_ns <= measured["decode"].max_ns
     assert budget.windows[0].limit > budget.windows[0].cancel_reserve > 0
 
 

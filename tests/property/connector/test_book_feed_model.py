@@ -7,6 +7,7 @@ from models.book_replica import BookReplica
 from opensqt._core.book import OrderBook
 from opensqt.connector.book_feed import BookFeed, BookReader
 from opensqt.domain.clock import ManualClock
+from opensqt.domain.latency import Hop, LatencyBoard
 
 DEPTH = 8
 
@@ -28,7 +29,13 @@ def set_away(book: OrderBook, mid: int, is_bid: bool, distance: int, lots: int) 
 def test_readers_agree_with_the_book(script: list[tuple[object, ...]]) -> None:
     clock = ManualClock()
     feed = BookFeed(
-        "X", 1, OrderBook(), now_ns=clock.now_ns, monotonic_ns=clock.monotonic_ns, on_validity=lambda _feed: None
+        "X",
+        1,
+        OrderBook(),
+        now_ns=clock.now_ns,
+        monotonic_ns=clock.monotonic_ns,
+        on_validity=lambda _feed: None,
+        latency=LatencyBoard(Hop, clock.monotonic_ns),
     )
     readers = [(BookReader([feed], DEPTH, b"", lambda: None), BookReplica()) for _ in range(3)]
     mid = 1_000

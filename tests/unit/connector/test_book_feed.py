@@ -6,6 +6,7 @@ from models.book_replica import BookReplica
 from opensqt._core.book import OrderBook
 from opensqt.connector.book_feed import BookFeed, BookReader
 from opensqt.domain.clock import NS_PER_MS, ManualClock
+from opensqt.domain.latency import Hop, LatencyBoard
 from opensqt.domain.market import BookValidity
 from opensqt.proto import market_data_pb2
 
@@ -23,6 +24,7 @@ class Rig:
             now_ns=self.clock.now_ns,
             monotonic_ns=self.clock.monotonic_ns,
             on_validity=lambda feed: self.validity.append((feed.validity, feed.reason)),
+            latency=LatencyBoard(Hop, lambda: 0),
         )
         self.sequence = 0
 

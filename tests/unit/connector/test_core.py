@@ -5,6 +5,7 @@ from decimal import Decimal
 from models.connector_parts import BTC, GENEROUS, MARK, SYMBOL, order, request
 
 from opensqt.connector.adapter import Capabilities, SessionStatus
+from opensqt.connector.book_feed import BookReader
 from opensqt.connector.commands import Cancel, Outcome, OutcomeReport
 from opensqt.connector.core import ConnectorCore
 from opensqt.connector.leases import Lease, VanishPolicy
@@ -13,12 +14,14 @@ from opensqt.connector.rate_budget import RateBudget
 from opensqt.connector.trade_session import TradeSession
 from opensqt.connector.veto import VetoConfig
 from opensqt.domain.clock import NS_PER_MS, NS_PER_S, ManualClock
+from opensqt.domain.convert_trade import place_to_wire
 from opensqt.domain.errors import ErrorReason
 from opensqt.domain.fill import Fill
+from opensqt.domain.latency import Hop
 from opensqt.domain.market import BookValidity
 from opensqt.domain.order import Side
 from opensqt.domain.order_state import OrderState
-from opensqt.proto import trade_pb2, types_pb2
+from opensqt.proto import market_data_pb2, trade_pb2, types_pb2
 
 UP = SessionStatus(market_stream_up=True, private_stream_up=True)
 
@@ -219,3 +222,36 @@ def test_metrics_show_books_orders_streams_and_limits() -> None:
     assert found[("opensqt_commands_in_flight",)] == 1
     assert found[("opensqt_trade_streams",)] == 1
     assert found["opensqt_rate_used", "account", "orders_1s"] == 1
+
+
+def test_the_way_of_a_command_is_measured_from_its_answer() -> None:
+    rig = Rig()
+    session = rig.attach()
+    session.take(1)
+    now = rig.clock.now_ns()
+    batch = trade_pb2.CommandBatch(trigger_receive_ns=now - 90_000, decided_ns=now - 40_000)
+    batch.commands.add(command_id=5).place.CopyFrom(place_to_wire(request("a1")))
+    (command,), _queries = rig.core.trade.handle(session, batch, rig.clock.monotonic_ns())
+    report = OutcomeReport(
+        token=command.token, outcome=Outcome.CONFIRMED, sent_ns=now + 20_000, acknowledged_ns=now + 320_000
+    )
+    rig.core.on_outcome(report)
+    (item,) = rig.items(session)
+    assert (item.result.received_ns, item.result.sent_ns) == (now, now + 20_000)
+    measured = {one.hop: one.max_ns // 1_000 for one in rig.core.latency.summaries()}
+    assert measured == {Hop.SUBMIT: 40, Hop.SEND: 20, Hop.ACKNOWLEDGE: 300, Hop.TICK_TO_ORDER: 110}
+
+
+def test_data_is_measured_into_the_book_and_out_of_it() -> None:
+    rig = Rig()
+    feed = rig.core.feeds[SYMBOL]
+    reader = BookReader([feed], 5, b"", lambda: None)
+    now = rig.clock.now_ns()
+    feed.book.set_level(True, 10, 1)
+    rig.clock.advance(3_000)
+    feed.updated(1, 1, now - 2_000_000, now)
+    rig.clock.advance(8_000)
+    (update,) = market_data_pb2.BookUpdates.FromString(reader.take()).updates
+    assert update.decode_time_ns == now + 3_000
+    measured = {one.hop: one.max_ns // 1_000 for one in rig.core.latency.summaries()}
+    assert measured == {Hop.VENUE: 2_000, Hop.DECODE: 3, Hop.PUBLISH: 8}

@@ -7,6 +7,7 @@ from models.grid_venue import MS, World
 
 from opensqt.domain.clock import ManualClock
 from opensqt.domain.errors import ErrorReason, LimitError, RequestError
+from opensqt.domain.latency import Hop, LatencyBoard
 from opensqt.domain.state_hash import combine, order_hash, position_hash, slot_hash
 from opensqt.domain.wire_enum import state_from_wire
 from opensqt.engine.publisher import MAX_QUEUED_EVENTS, Publisher
@@ -156,3 +157,22 @@ async def test_fills_are_told_at_the_end_of_the_turn_and_prices_by_the_beat() ->
     while not event.delta.fills:
         event = await anext(stream)
     assert event.delta.pnl.fills == 1
+
+
+async def test_latency_travels_with_the_snapshot_and_once_per_second() -> None:
+    world = World()
+    world.start()
+    board = LatencyBoard(Hop, ManualClock().monotonic_ns)
+    board.recorder(Hop.DECIDE)(5_000)
+    publisher = Publisher(world.core, ManualClock(), board)
+    stream = publisher.subscribe(())
+    snapshot = await anext(stream)
+    assert [hop.hop for hop in snapshot.latency] == ["decide"]
+    board.recorder(Hop.SEND)(7_000)
+    publisher.tell_latency()
+    for expected in (["decide", "send"], []):
+        world.bot.unsaid.prices = True
+        publisher.flush()
+        event = await anext(stream)
+        assert event.HasField("delta")
+        assert [hop.hop for hop in event.latency] == expected

@@ -74,6 +74,7 @@ class MarketFeed:
         self._feeds: dict[str, SymbolFeed] = {}
         self._handlers: dict[str, Handler] = {stream.CONTRACT_INFO: self._on_contract_info}
         self._complained_ns = -COMPLAIN_EVERY_NS
+        self._receive_ns = 0
         self.unreadable = 0
 
     @property
@@ -128,6 +129,7 @@ class MarketFeed:
 
     def on_message(self, name: str, data: bytes) -> None:
         """Take one message of a stream."""
+        self._receive_ns = self._clock.now_ns()
         handler = self._handlers.get(name)
         if handler is None:
             return
@@ -144,6 +146,7 @@ class MarketFeed:
 
     def on_snapshot(self, feed: SymbolFeed, data: bytes) -> None:
         """Take a fetched snapshot."""
+        self._receive_ns = self._clock.now_ns()
         if feed.sync.on_snapshot(data, self._clock.monotonic_ns()):
             self._updated(feed)
         self._show(feed)
@@ -179,7 +182,7 @@ class MarketFeed:
         trade = kernel.decode_agg_trade(data, units.price, units.lot)
         if trade.agg_id > feed.last_trade_id:
             feed.last_trade_id = trade.agg_id
-            self._sink.on_trade(stream.to_agg_trade(feed.listing, trade, self._clock.now_ns()))
+            self._sink.on_trade(stream.to_agg_trade(feed.listing, trade, self._receive_ns))
 
     def _on_mark(self, feed: SymbolFeed, data: bytes) -> None:
         mark = kernel.decode_mark_price(data)
@@ -199,7 +202,7 @@ class MarketFeed:
 
     def _updated(self, feed: SymbolFeed) -> None:
         sync = feed.sync
-        feed.writer.updated(sync.first_id, sync.last_id, to_ns(sync.time_ms), self._clock.now_ns())
+        feed.writer.updated(sync.first_id, sync.last_id, to_ns(sync.time_ms), self._receive_ns)
 
     def _show(self, feed: SymbolFeed) -> None:
         feed.writer.set_validity(feed.sync.validity, feed.sync.reason)

@@ -131,8 +131,10 @@ class BinanceOrderEntry:
 
     def _send(self, command: VenueCommand, request: Request) -> bool:
         assert self._api is not None, "asked for before"
+        # Answers come in a later turn of the loop, so the time after sending is known by then.
+        is_sent = self._api.send(request, lambda answer: self._on_answer(command, sent_ns, answer))
         sent_ns = self._clock.now_ns()
-        return self._api.send(request, lambda answer: self._on_answer(command, sent_ns, answer))
+        return is_sent
 
     async def _send_by_rest(self, chunk: list[tuple[VenueCommand, Request]]) -> None:
         sent_ns = self._clock.now_ns()
