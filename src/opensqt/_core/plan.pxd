@@ -14,6 +14,7 @@ cdef class Holdings:
 cdef class GridPlanner:
     cdef readonly Lattice lattice
     cdef readonly int64_t buy_window, sell_window, hysteresis, safety_permille, min_lots
+    cdef readonly int64_t lowest_slot, highest_slot
     cdef readonly int64_t quote_units, units_per_tick_lot, fixed_lots
     # Every level of a stretch of the lattice as the buy it would be, so that a window is one copy.
     cdef Row* levels

@@ -6,7 +6,7 @@ ready rows (price and size per level), so that moving the window is a copy, and 
 """
 
 from cython cimport final
-from libc.stdint cimport int64_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
@@ -70,12 +70,13 @@ cdef class GridPlanner:
 
     Each level buys either `quote_units` of money (floored to lots; one lot at one tick is worth `units_per_tick_lot` of
     those units) or `fixed_lots`. Levels below `min_lots` are left out. Live buys up to `hysteresis` levels outside the
-    window are kept, and so are live take-profits up to `hysteresis` levels beyond the sell window.
+    window are kept, and so are live take-profits up to `hysteresis` levels beyond the sell window. Nothing is bought
+    outside of `lowest_slot` to `highest_slot`, and no buy is kept there.
     """
 
     def __cinit__(self, Lattice lattice not None, *, int64_t buy_window, int64_t sell_window, int64_t quote_units=0,
                   int64_t units_per_tick_lot=1, int64_t fixed_lots=0, int64_t min_lots=1, int64_t hysteresis=1,
-                  int64_t safety_permille=100):
+                  int64_t safety_permille=100, int64_t lowest_slot=INT64_MIN, int64_t highest_slot=INT64_MAX):
         for name, value in (("buy_window", buy_window), ("sell_window", sell_window), ("hysteresis", hysteresis)):
             if not 0 <= value <= MAX_WINDOW:
                 raise ValueError(f"{name} was {value}: it must lie between 0 and {MAX_WINDOW} levels")
@@ -95,6 +96,7 @@ cdef class GridPlanner:
         self.quote_units, self.units_per_tick_lot = quote_units, units_per_tick_lot
         self.fixed_lots, self.min_lots = fixed_lots, min_lots
         self.hysteresis, self.safety_permille = hysteresis, safety_permille
+        self.lowest_slot, self.highest_slot = lowest_slot, highest_slot
 
     def __dealloc__(self):
         free(self.levels)
@@ -148,8 +150,8 @@ cdef class GridPlanner:
         cdef int64_t centre, top, bottom, sell_top, inside, near
         cdef bint fresh
         centre = lattice.index_near_c(price2_ticks)
-        top = lattice.buy_top_c(price2_ticks, centre, self.safety_permille)
-        bottom = max(centre - self.buy_window + 1, lattice._lowest())
+        top = min(lattice.buy_top_c(price2_ticks, centre, self.safety_permille), self.highest_slot)
+        bottom = max(centre - self.buy_window + 1, lattice._lowest(), self.lowest_slot)
         sell_top = lattice.sell_top_c(price2_ticks, centre, self.sell_window)
         inside = held.first_at(sell_top + 1)
         near = held.first_at(sell_top + self.hysteresis + 1)
@@ -164,7 +166,8 @@ cdef class GridPlanner:
             self._plan_buys(bottom, top, held, desired.buys)
         if fresh or inside != self.last_inside or near != self.last_near:
             self._plan_sells(0 if fresh else min(inside, self.last_inside), inside, near, held, desired.sells)
-        desired.keep_low[0], desired.keep_high[0] = bottom - self.hysteresis, centre + self.hysteresis
+        desired.keep_low[0] = max(bottom - self.hysteresis, self.lowest_slot)
+        desired.keep_high[0] = min(centre + self.hysteresis, self.highest_slot)
         desired.keep_low[1], desired.keep_high[1] = 0, -1
         self.filled, self.filled_version = desired, desired.version
         self.last_holdings, self.last_version = holdings, holdings.version

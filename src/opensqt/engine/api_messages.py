@@ -7,7 +7,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from opensqt.domain.clock import NS_PER_MS, NS_PER_S
 from opensqt.domain.convert_trade import decimal_message
-from opensqt.domain.errors import ErrorReason, RequestError
+from opensqt.domain.errors import ErrorReason, RequestError, invalid_field
 from opensqt.domain.fill import Fill
 from opensqt.domain.instrument import Instrument
 from opensqt.domain.money import EXACT
@@ -20,6 +20,7 @@ from opensqt.proto import position_pb2, resources_pb2, types_pb2
 
 ZERO = Decimal(0)
 MAX_INT64 = (1 << 63) - 1
+MAX_OPERATOR = 60
 
 _STATUS = {
     OrderState.PENDING_NEW: types_pb2.ORDER_STATUS_NEW,
@@ -127,3 +128,14 @@ def opened_ns(bot: Bot) -> int:
         if lots == 0:
             return booked.fill.venue_time_ns
     return 0
+
+
+def operator_name(name: str) -> str:
+    """Return who asks, as it may be stored and shown.
+
+    Raises:
+        RequestError: longer than a name is, or with signs that could forge a line of a log.
+    """
+    if len(name) > MAX_OPERATOR or not name.isprintable():
+        raise invalid_field("operator", repr(name[:MAX_OPERATOR]), f"must be at most {MAX_OPERATOR} printable signs")
+    return name

@@ -170,6 +170,8 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
     bot_id: str
     action: str
     detail: str
+    who: str = ""
+    """The operator's name, or the rule that acted; empty = nobody said."""
 
 
 SendCommand = Place | Cancel | Query | SetLeverage

@@ -20,6 +20,28 @@ PositiveDecimal = Annotated[Decimal, msgspec.Meta(gt=0)]
 DEFAULT_PORT = 50052
 
 
+class RangeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Prices, in quote, between which the grid opens; either side may be left open.
+
+    A level is bought only when it and its take-profit lie inside. When the price itself leaves: `hold` pulls what would
+    open and goes on when the price is back, `stop` cancels everything and stops the bot, `close` also closes the
+    position.
+    """
+
+    lower: PositiveDecimal | None = None
+    upper: PositiveDecimal | None = None
+    action: Literal["hold", "stop", "close"] = "hold"
+
+    def __post_init__(self) -> None:
+        """Require a limit, and in order."""
+        if self.lower is None and self.upper is None:
+            raise ConfigError.single("range", None, "has no limit", "set `lower`, `upper` or both, or remove `range`")
+        if self.lower is not None and self.upper is not None and self.lower >= self.upper:
+            raise ConfigError.single(
+                "range.lower", self.lower, f"must be below range.upper, {self.upper}", "swap or correct the limits"
+            )
+
+
 class GridConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The lattice and what rests on it. Prices and `order_quantity` are in quote currency, windows in levels.
 
@@ -36,6 +58,7 @@ class GridConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     sell_window: Annotated[int, msgspec.Meta(ge=1, le=500)] = 20
     max_open_orders: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 100
     price_source: Literal["last", "mid"] = "last"
+    range: RangeConfig | None = None
 
     def __post_init__(self) -> None:
         """Require exactly the step that the spacing uses."""

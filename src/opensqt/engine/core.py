@@ -39,6 +39,7 @@ from opensqt.engine.events import (
 )
 from opensqt.engine.outbox import Outbox
 from opensqt.engine.restored import Restored
+from opensqt.engine.risk import price_range
 from opensqt.engine.risk.reasons import Code
 
 Handler = Callable[[Any, int], None]
@@ -129,6 +130,7 @@ class EngineCore:
             if bot.start_checked and not was_checked and bot.account_book is not None:
                 # The baseline belongs before the first order.
                 upkeep.compare_account(self, bot.account_book)
+        price_range.judge(bot, now_ns)
         quoting.quote(bot, self._differs[bot.id], now_ns)
         if bot.orders.dirty or bot.slots.dirty or bot.orders.dirty_slots or bot.gate.changed:
             self._note_changes(bot)

@@ -92,12 +92,14 @@ class Pause(msgspec.Struct, frozen=True):
 
     bot_id: str
     reason: str
+    who: str = ""
 
 
 class Resume(msgspec.Struct, frozen=True):
     """An operator lifts a pause, and lets the start checks run again."""
 
     bot_id: str
+    who: str = ""
 
 
 @unique
@@ -114,12 +116,14 @@ class Stop(msgspec.Struct, frozen=True):
 
     bot_id: str
     mode: StopMode
+    who: str = ""
 
 
 class Reconcile(msgspec.Struct, frozen=True):
     """An operator wants every order proven again."""
 
     bot_id: str
+    who: str = ""
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -144,6 +148,7 @@ class LimitsChanged(msgspec.Struct, frozen=True, kw_only=True):
     max_order_notional_units: int | None = None
     max_leverage: int | None = None
     reason: str = ""
+    who: str = ""
 
 
 Event = (

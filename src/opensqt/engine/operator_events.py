@@ -17,17 +17,18 @@ def apply(bot: Bot, event: OperatorEvent, now_ns: int) -> None:
     if isinstance(event, Pause):
         _pause(bot, event, now_ns)
     elif isinstance(event, Resume):
-        _resume(bot, now_ns)
+        _resume(bot, event, now_ns)
     elif isinstance(event, Stop):
         bot.stop_mode = event.mode
         bot.gate.stop()
-        _decided(bot, "stop", event.mode.name.lower(), now_ns)
+        _decided(bot, "stop", event.mode.name.lower(), event.who, now_ns)
     elif isinstance(event, Reconcile):
         bot.corrections.clear()
         for order in list(bot.orders.open.values()):
             order.query_at_ns = now_ns
             order.queries = 0
             bot.proving.add(order.client_order_id)
+        bot.outbox.record(AuditRecord(time_ns=now_ns, bot_id=bot.id, action="reconcile", detail="", who=event.who))
     else:
         _limit(bot, event, now_ns)
 
@@ -35,10 +36,10 @@ def apply(bot: Bot, event: OperatorEvent, now_ns: int) -> None:
 def _pause(bot: Bot, event: Pause, now_ns: int) -> None:
     bot.paused_reason = event.reason or "paused by an operator"
     bot.gate.add(Code.OPERATOR_PAUSE, bot.paused_reason, now_ns)
-    _decided(bot, "pause", bot.paused_reason, now_ns)
+    _decided(bot, "pause", bot.paused_reason, event.who, now_ns)
 
 
-def _resume(bot: Bot, now_ns: int) -> None:
+def _resume(bot: Bot, event: Resume, now_ns: int) -> None:
     bot.paused_reason = ""
     bot.stop_mode = None
     bot.start_checked = False
@@ -52,7 +53,7 @@ def _resume(bot: Bot, now_ns: int) -> None:
     for order in list(bot.orders.open.values()):
         if order.state is OrderState.UNKNOWN:
             prove(bot, order, "resumed", now_ns)
-    _decided(bot, "resume", "", now_ns)
+    _decided(bot, "resume", "", event.who, now_ns)
 
 
 def _limit(bot: Bot, event: LimitsChanged, now_ns: int) -> None:
@@ -64,11 +65,12 @@ def _limit(bot: Bot, event: LimitsChanged, now_ns: int) -> None:
     bot.limits_changed = True
     bot.gate.limits = msgspec.structs.replace(bot.gate.limits, **changes) if changes else bot.gate.limits
     text = ", ".join(f"{name}={value}" for name, value in changes.items())
-    _decided(bot, "limits", f"{text} ({event.reason})", now_ns)
+    _decided(bot, "limits", f"{text} ({event.reason})", event.who, now_ns)
 
 
-def _decided(bot: Bot, action: str, detail: str, now_ns: int) -> None:
+def _decided(bot: Bot, action: str, detail: str, who: str, now_ns: int) -> None:
     bot.gate.changed = True
-    bot.journal("info", f"OPERATOR_{action.upper()}", detail, now_ns)
-    bot.outbox.record(AuditRecord(time_ns=now_ns, bot_id=bot.id, action=action, detail=detail))
+    said = f"{detail} (by {who})".strip() if who else detail
+    bot.journal("info", f"OPERATOR_{action.upper()}", said, now_ns)
+    bot.outbox.record(AuditRecord(time_ns=now_ns, bot_id=bot.id, action=action, detail=detail, who=who))
     bot.outbox.record(bot.record())

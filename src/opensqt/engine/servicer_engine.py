@@ -9,6 +9,7 @@ from opensqt.domain.clock import NS_PER_MS
 from opensqt.domain.convert_trade import fill_to_wire, order_to_wire
 from opensqt.domain.errors import ErrorReason, NotFoundError, OpensqtError, UnavailableError, invalid_field
 from opensqt.domain.latency import LatencyBoard
+from opensqt.engine.api_messages import operator_name
 from opensqt.engine.bot import Bot
 from opensqt.engine.commands import OrderRecord
 from opensqt.engine.events import Pause, Reconcile, Resume, Stop, StopMode
@@ -67,24 +68,27 @@ class EngineServicer(EngineServiceServicer):
 
     async def Pause(self, request: engine_pb2.PauseRequest, _context: Any) -> engine_pb2.PauseResponse:  # noqa: N802
         """Stop opening; take-profits stay."""
+        who = operator_name(request.operator)
         bots = self._chosen(request.bot_id)
-        self._shell.take([Pause(bot.id, request.reason) for bot in bots])
+        self._shell.take([Pause(bot.id, request.reason, who) for bot in bots])
         return engine_pb2.PauseResponse(bot_ids=[bot.id for bot in bots])
 
     async def Resume(self, request: engine_pb2.ResumeRequest, _context: Any) -> engine_pb2.ResumeResponse:  # noqa: N802
         """Lift a pause or a stop; the start checks run again."""
+        who = operator_name(request.operator)
         bots = self._chosen(request.bot_id)
-        self._shell.take([Resume(bot.id) for bot in bots])
+        self._shell.take([Resume(bot.id, who) for bot in bots])
         return engine_pb2.ResumeResponse(bot_ids=[bot.id for bot in bots])
 
     async def Stop(self, request: engine_pb2.StopRequest, _context: Any) -> engine_pb2.StopResponse:  # noqa: N802
         """End trading, and say by query of the venue what is left."""
+        who = operator_name(request.operator)
         try:
             mode = StopMode(request.mode)
         except ValueError:
             raise invalid_field("mode", request.mode, "must be STOP_MODE_KEEP, _CANCEL or _FLATTEN") from None
         bots = self._chosen(request.bot_id)
-        self._shell.take([Stop(bot.id, mode) for bot in bots])
+        self._shell.take([Stop(bot.id, mode, who) for bot in bots])
         await self._shell.wait_until(lambda: all(is_wound_down(bot) for bot in bots), STOP_PATIENCE_S)
         try:
             orders, lots = await self._left(bots)
@@ -109,7 +113,7 @@ class EngineServicer(EngineServiceServicer):
     ) -> engine_pb2.ReconcileResponse:
         """Prove every open order again, and compare the position."""
         bots = self._chosen(request.bot_id)
-        await self.reconcile(bots)
+        await self.reconcile(bots, operator_name(request.operator))
         local = sum(bot.ledger.position_lots for bot in bots)
         venue = sum(bot.position.lots for bot in bots)
         return engine_pb2.ReconcileResponse(
@@ -123,14 +127,14 @@ class EngineServicer(EngineServiceServicer):
             venue_lots=venue,
         )
 
-    async def reconcile(self, bots: Iterable[Bot]) -> None:
+    async def reconcile(self, bots: Iterable[Bot], who: str = "") -> None:
         """Ask for every open order and wait for the answers. Raises UnavailableError without a connector."""
         bots = list(bots)
         if not self._shell.core.attached:
             raise UnavailableError(
                 ErrorReason.NOT_CONNECTED, "the connector is down: nothing can be compared; start it and try again"
             )
-        self._shell.take([Reconcile(bot.id) for bot in bots])
+        self._shell.take([Reconcile(bot.id, who) for bot in bots])
         await self._shell.wait_until(lambda: not any(bot.proving for bot in bots), RECONCILE_PATIENCE_S)
 
     async def Explain(self, request: engine_pb2.ExplainRequest, _context: Any) -> engine_pb2.ExplainResponse:  # noqa: N802

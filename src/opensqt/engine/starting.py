@@ -151,6 +151,7 @@ def _check_start(bot: Bot, now_ns: int) -> None:
         price2_ticks=bot.market.price2_ticks,
         held_lots=bot.ledger.slot_lots,
         held_cost_ticks_lots=bot.ledger.cost_ticks_lots,
+        held=dict(bot.slots.holdings.items()),
         unknown_position_lots=unexplained_lots if beginning else 0,
     )
     found = refusals(bot.config, grid, facts)

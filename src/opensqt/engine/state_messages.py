@@ -27,7 +27,7 @@ ZERO = Decimal(0)
 def grid_settings(bot: Bot) -> engine_pb2.GridSettings:
     """Describe the lattice and its windows."""
     config, grid = bot.config.grid, bot.grid
-    return engine_pb2.GridSettings(
+    message = engine_pb2.GridSettings(
         spacing=config.spacing,
         direction=DIRECTION,
         anchor_ticks=bot.anchor_ticks,
@@ -40,6 +40,16 @@ def grid_settings(bot: Bot) -> engine_pb2.GridSettings:
         price_source=config.price_source,
         config_version=bot.config_version,
     )
+    if config.range is not None:
+        message.range_lower.CopyFrom(decimal_message(config.range.lower or ZERO))
+        message.range_upper.CopyFrom(decimal_message(config.range.upper or ZERO))
+        message.range_action = config.range.action
+    if bot.instrument is not None:
+        limits, instrument = bot.gate.limits, bot.instrument
+        message.max_position.CopyFrom(decimal_message(instrument.lots_to_quantity(limits.max_position_lots)))
+        message.max_notional.CopyFrom(decimal_message(instrument.money(limits.max_notional_units)))
+        message.max_order_notional.CopyFrom(decimal_message(instrument.money(limits.max_order_notional_units)))
+    return message
 
 
 def known_slots(bot: Bot) -> set[int]:

@@ -15,7 +15,14 @@ Row = tuple[int, int, int, int, bool, bool]
 
 
 def expected_rows(
-    model: LatticeModel, price2: int, held: dict[int, int], buys: int, sells: int, quote: int, hysteresis: int
+    model: LatticeModel,
+    price2: int,
+    held: dict[int, int],
+    buys: int,
+    sells: int,
+    quote: int,
+    hysteresis: int,
+    slots: tuple[int, int],
 ) -> list[Row]:
     price = Fraction(price2, 2)
     rows: list[Row] = []
@@ -23,7 +30,7 @@ def expected_rows(
         level = model.level(k)
         assert level is not None
         size = grid_model.lots_for_quote(quote, level, 1)
-        if k not in held and size >= 1:
+        if k not in held and size >= 1 and slots[0] <= k <= slots[1]:
             rows.append((k, BUY, level, size, False, False))
     inside = grid_model.sell_window(model, price, sells, sorted(held))
     for k, size in held.items():
@@ -56,6 +63,7 @@ def _top(model: LatticeModel, price: Fraction, sells: int) -> int:
     st.integers(0, 6),
     st.integers(100, 100_000),
     st.integers(0, 2),
+    st.tuples(st.integers(-6, 2), st.integers(-2, 8)) | st.just((-(1 << 62), 1 << 62)),
 )
 @settings(max_examples=200, deadline=None)
 def test_the_planned_set_is_that_of_the_rules_after_any_moves(
@@ -66,11 +74,19 @@ def test_the_planned_set_is_that_of_the_rules_after_any_moves(
     sells: int,
     quote: int,
     hysteresis: int,
+    slots: tuple[int, int],
 ) -> None:
     lattice = Lattice(anchor, *step)
     model = LatticeModel(anchor, *step)
     planner = GridPlanner(
-        lattice, buy_window=buys, sell_window=sells, quote_units=quote, hysteresis=hysteresis, safety_permille=100
+        lattice,
+        buy_window=buys,
+        sell_window=sells,
+        quote_units=quote,
+        hysteresis=hysteresis,
+        safety_permille=100,
+        lowest_slot=slots[0],
+        highest_slot=slots[1],
     )
     holdings, desired = Holdings(), Desired()
     existing: dict[int, int] = {}
@@ -81,7 +97,7 @@ def test_the_planned_set_is_that_of_the_rules_after_any_moves(
             for k, size in existing.items():
                 holdings.set(k, size)
         assert planner.plan(price2, holdings, desired) == model.near(Fraction(price2, 2))
-        assert desired.rows() == expected_rows(model, price2, existing, buys, sells, quote, hysteresis)
+        assert desired.rows() == expected_rows(model, price2, existing, buys, sells, quote, hysteresis, slots)
         # Twice is as good as once.
         planner.plan(price2, holdings, desired)
-        assert desired.rows() == expected_rows(model, price2, existing, buys, sells, quote, hysteresis)
+        assert desired.rows() == expected_rows(model, price2, existing, buys, sells, quote, hysteresis, slots)

@@ -68,6 +68,18 @@ def test_the_rest_of_a_partly_filled_buy_stays_while_its_lot_is_sold() -> None:
     assert (sell.slot, sell.side, sell.lots) == (0, SELL, 3)
 
 
+def test_nothing_is_bought_or_kept_outside_of_the_range() -> None:
+    holdings, desired, live, differ = Holdings(), Desired(), Live(), Differ()
+    for slot in range(-10, 1):
+        live.put(slot + 11, slot, BUY, 300_000 + 200 * slot, 10)
+    planner(lowest_slot=-4, highest_slot=-2).plan(600_260, holdings, desired)
+    assert [row[0] for row in desired.rows()] == [-4, -3, -2]
+    # The levels beside the range would be kept by hysteresis if the range did not end there.
+    assert {a.slot for a in differ.run(desired, live)} == {-10, -9, -8, -7, -6, -5, -1, 0}
+    planner(lowest_slot=5).plan(600_260, holdings, desired)
+    assert desired.rows() == []
+
+
 def test_levels_too_dear_for_the_smallest_order_are_left_out() -> None:
     grid, desired = planner(min_lots=11, quote_units=3_284_000), Desired()
     grid.plan(600_260, Holdings(), desired)

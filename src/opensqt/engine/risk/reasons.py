@@ -43,6 +43,7 @@ class Code(StrEnum):
     SYMBOL_NOT_TRADING = "SYMBOL_NOT_TRADING"
     INSTRUMENT_CHANGED = "INSTRUMENT_CHANGED"
     OPERATOR_PAUSE = "OPERATOR_PAUSE"
+    OUT_OF_RANGE = "OUT_OF_RANGE"
     POSITION_MISMATCH = "POSITION_MISMATCH"
     OVERSOLD = "OVERSOLD"
     LEVERAGE_REFUSED = "LEVERAGE_REFUSED"
@@ -73,6 +74,7 @@ POLICIES: dict[Code, Policy] = {
     Code.SYMBOL_NOT_TRADING: Policy(TradingState.HALTED, Pull.NOW),
     Code.INSTRUMENT_CHANGED: Policy(TradingState.HALTED, Pull.NOW),
     Code.OPERATOR_PAUSE: Policy(TradingState.REDUCING, Pull.NOW),
+    Code.OUT_OF_RANGE: Policy(TradingState.REDUCING, Pull.NOW),
     Code.POSITION_MISMATCH: Policy(TradingState.REDUCING, Pull.NOW),
     Code.OVERSOLD: Policy(TradingState.REDUCING, Pull.NOW),
     Code.LEVERAGE_REFUSED: Policy(TradingState.HALTED, Pull.NOW),

@@ -1,7 +1,8 @@
 """What must hold before a bot's first order. Every refusal says the number, the limit and the fix.
 
-The worst case is the whole buy window filled on top of what is held: its margin must be covered, and the price at which
-the account would be liquidated must lie below the lowest level of the window.
+The worst case is the whole buy window (with a lower limit of the range: every level down to it) filled on top of what
+is held: its margin must be covered, and the price at which the account would be liquidated must lie below the lowest
+level.
 """
 
 from decimal import Decimal
@@ -16,6 +17,9 @@ from opensqt.engine.strategy.classic_grid import ClassicGrid
 
 _CENT = Decimal("0.01")
 
+MAX_LEVELS = 10_000
+"""A range with more levels is a mistake, and would take long to sum up."""
+
 
 class StartFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What the checks look at. `price2_ticks` is twice the reference price; lots and cost are what the slots hold."""
@@ -24,6 +28,8 @@ class StartFacts(msgspec.Struct, frozen=True, kw_only=True):
     price2_ticks: int
     held_lots: int
     held_cost_ticks_lots: int
+    held: dict[int, int] = {}
+    """Lots by slot: a level that is full is not bought again before it was sold."""
     unknown_position_lots: int
     """Position of the venue that no slot explains."""
 
@@ -31,6 +37,14 @@ class StartFacts(msgspec.Struct, frozen=True, kw_only=True):
 def refusals(config: BotConfig, grid: ClassicGrid, facts: StartFacts) -> list[str]:
     """Return why the bot must not start; empty when it may."""
     instrument = grid.instrument
+    low, high = grid.reach(facts.price2_ticks)
+    if high - low >= MAX_LEVELS:
+        return [
+            (
+                f"{high - low + 1} levels lie between range.lower and the price, more than the {MAX_LEVELS} a grid may "
+                "have; raise `grid.range.lower` or widen the step"
+            )
+        ]
     found = [
         *_check_instrument(config, instrument),
         *_check_size(config, grid, facts),
@@ -63,7 +77,7 @@ def _check_instrument(config: BotConfig, instrument: Instrument) -> list[str]:
 
 def _check_size(config: BotConfig, grid: ClassicGrid, facts: StartFacts) -> list[str]:
     instrument = grid.instrument
-    _low, high = grid.window(facts.price2_ticks)
+    _low, high = grid.reach(facts.price2_ticks)
     level = grid.lattice.level_ticks(high)
     lots = grid.lots_at(high)
     enough = instrument.notional_units(level, lots) >= instrument.min_notional_units
@@ -89,7 +103,7 @@ def _check_size(config: BotConfig, grid: ClassicGrid, facts: StartFacts) -> list
 
 def _check_profit(config: BotConfig, grid: ClassicGrid, facts: StartFacts) -> list[str]:
     instrument = grid.instrument
-    _low, high = grid.window(facts.price2_ticks)
+    _low, high = grid.reach(facts.price2_ticks)
     buy = instrument.ticks_to_price(grid.lattice.level_ticks(high))
     sell = instrument.ticks_to_price(grid.lattice.level_ticks(high + 1))
     fees = EXACT.multiply(EXACT.add(buy, sell), instrument.maker_fee_rate)
@@ -159,18 +173,18 @@ def _check_money(config: BotConfig, grid: ClassicGrid, facts: StartFacts, accoun
             "the interval"
         )
     cap = config.risk.max_position
-    if cap is not None and instrument.lots_to_quantity(grid.lots_at(grid.window(facts.price2_ticks)[1])) > cap:
+    if cap is not None and instrument.lots_to_quantity(grid.lots_at(grid.reach(facts.price2_ticks)[1])) > cap:
         found.append(f"risk.max_position {plain(cap)} is smaller than one level's order; raise it")
     return found
 
 
 def worst_case(grid: ClassicGrid, facts: StartFacts) -> tuple[int, int, int]:
-    """Return lots and cost (ticks times lots) with the whole window bought, and the lowest level's price in ticks."""
-    low, high = grid.window(facts.price2_ticks)
+    """Return lots and cost (ticks times lots) with every level in reach bought, and the lowest one's price in ticks."""
+    low, high = grid.reach(facts.price2_ticks)
     lots, cost = facts.held_lots + max(facts.unknown_position_lots, 0), facts.held_cost_ticks_lots
     cost += max(facts.unknown_position_lots, 0) * facts.price2_ticks // 2
     for slot in range(low, high + 1):
-        size = grid.lots_at(slot)
+        size = max(0, grid.lots_at(slot) - facts.held.get(slot, 0))
         lots += size
         cost += size * grid.lattice.level_ticks(slot)
     return lots, cost, grid.lattice.level_ticks(low)

@@ -123,4 +123,19 @@ MIGRATIONS = (
         detail TEXT NOT NULL
     ) STRICT;
     """,
+    # Who did it, and the versions of a grid that was edited while it ran.
+    """
+    ALTER TABLE audit ADD COLUMN who TEXT NOT NULL DEFAULT '';
+    CREATE TABLE grid_versions (
+        bot_id TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        time_ns INTEGER NOT NULL,
+        action TEXT NOT NULL,
+        who TEXT NOT NULL,
+        what TEXT NOT NULL,
+        undo_version INTEGER NOT NULL,
+        document TEXT NOT NULL,
+        PRIMARY KEY (bot_id, version)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )

@@ -176,7 +176,8 @@ def _journal(connection: sqlite3.Connection, record: JournalRecord) -> None:
 
 def _audit(connection: sqlite3.Connection, record: AuditRecord) -> None:
     connection.execute(
-        "INSERT INTO audit VALUES (?, ?, ?, ?)", (record.bot_id, record.time_ns, record.action, record.detail)
+        "INSERT INTO audit VALUES (?, ?, ?, ?, ?)",
+        (record.bot_id, record.time_ns, record.action, record.detail, record.who),
     )
 
 

@@ -4,7 +4,7 @@ The lattice is a pure function of the anchor and the step, both whole ticks (or 
 restart never moves it. The kernel plans the window; this binds it to an instrument and a configuration.
 """
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import final
 
 from opensqt._core.diff import Desired
@@ -18,6 +18,9 @@ from opensqt.engine.config import GridConfig
 
 PPB = Decimal(10**9)
 DIRECTION = "long"
+
+NO_LOWEST, NO_HIGHEST = -(1 << 62), 1 << 62
+"""Slots beyond every lattice: no limit."""
 
 
 def snap_to_ticks(price: Decimal, instrument: Instrument) -> int:
@@ -33,6 +36,16 @@ def interval_ticks(config: GridConfig, instrument: Instrument) -> int:
 def ratio_ppb(config: GridConfig) -> int:
     """Return the geometric ratio in parts per billion; 0 for an arithmetic grid."""
     return 0 if config.ratio is None else int((config.ratio * PPB).to_integral_value(ROUND_HALF_UP))
+
+
+def range_ticks(config: GridConfig, instrument: Instrument) -> tuple[int, int]:
+    """Return the range in ticks, rounded inward; 0 = no limit on that side."""
+    limits, tick = config.range, instrument.tick_size
+    if limits is None:
+        return 0, 0
+    lower = 0 if limits.lower is None else int((limits.lower / tick).to_integral_value(ROUND_CEILING))
+    upper = 0 if limits.upper is None else int((limits.upper / tick).to_integral_value(ROUND_FLOOR))
+    return lower, upper
 
 
 @final
@@ -52,6 +65,8 @@ class ClassicGrid:
         self.config = config
         self.instrument = instrument
         self.lattice = Lattice(anchor_ticks, interval_ticks(config, instrument), ratio_ppb(config))
+        self.range_ticks = range_ticks(config, instrument)
+        self.range_slots = _range_slots(self.lattice, *self.range_ticks)
         self.desired = Desired()
         self._planner = GridPlanner(
             self.lattice,
@@ -60,6 +75,8 @@ class ClassicGrid:
             quote_units=_quote_units(config, instrument),
             units_per_tick_lot=instrument.units_per_tick_lot,
             min_lots=instrument.min_lots,
+            lowest_slot=self.range_slots[0],
+            highest_slot=self.range_slots[1],
         )
 
     def plan(self, price2_ticks: int, holdings: Holdings) -> int:
@@ -98,9 +115,24 @@ class ClassicGrid:
         return level if 0 <= level - price_ticks <= self.lattice.step_ticks(slot) else price_ticks
 
     def window(self, price2_ticks: int) -> tuple[int, int]:
-        """Return the lowest and the highest slot of the buy window."""
+        """Return the lowest and the highest slot of the buy window; the first is above the second where none is left.
+
+        That is so when the whole window lies outside of the range.
+        """
         centre = self.lattice.index_near(price2_ticks)
-        return max(centre - self.config.buy_window + 1, self.lattice.lowest_index), centre
+        low, high = self.range_slots
+        return max(centre - self.config.buy_window + 1, self.lattice.lowest_index, low), min(centre, high)
+
+    def reach(self, price2_ticks: int) -> tuple[int, int]:
+        """Return the lowest and the highest slot that can be bought on a way straight down.
+
+        With a lower limit that is everything down to it, because the window follows the price; without one nobody can
+        say, and it is the window.
+        """
+        low, high = self.window(price2_ticks)
+        if self.range_ticks[0]:
+            low = max(self.range_slots[0], self.lattice.lowest_index)
+        return low, max(low, high)
 
     def smallest_workable_quantity(self, price_ticks: int) -> Decimal:
         """Return the least money per level that reaches the venue's minimum size and notional at a price."""
@@ -108,6 +140,31 @@ class ClassicGrid:
         per_lot = instrument.notional_units(price_ticks, 1)
         lots = max(instrument.min_lots, -(-instrument.min_notional_units // per_lot))
         return instrument.money(lots * per_lot)
+
+
+def _range_slots(lattice: Lattice, lower_ticks: int, upper_ticks: int) -> tuple[int, int]:
+    """Return the first and the last slot whose level and take-profit lie in the range.
+
+    Raises:
+        RequestError: there is none.
+    """
+    low = slot_at_or_above(lattice, lower_ticks) if lower_ticks else NO_LOWEST
+    high = lattice.index_at_or_below(upper_ticks) - 1 if upper_ticks else NO_HIGHEST
+    if low > high or high < lattice.lowest_index:
+        raise RequestError(
+            ErrorReason.FILTER_REJECTED,
+            f"no level has itself and its take-profit between range.lower {lower_ticks} and range.upper {upper_ticks} "
+            "ticks; widen `grid.range` or narrow the step",
+        )
+    return low, high
+
+
+def slot_at_or_above(lattice: Lattice, price_ticks: int) -> int:
+    """Return the lowest slot whose level is not below a price."""
+    below = lattice.index_at_or_below(price_ticks)
+    if below < lattice.lowest_index:
+        return lattice.lowest_index
+    return below if lattice.level_ticks(below) == price_ticks else below + 1
 
 
 def _quote_units(config: GridConfig, instrument: Instrument) -> int:
