@@ -16,7 +16,7 @@ from opensqt.domain.errors import ErrorReason
 from opensqt.domain.fill import Fill
 from opensqt.domain.instrument import Instrument
 from opensqt.domain.ledger import LedgerTotals, SlotLot
-from opensqt.domain.order import Order, OrderType, Side
+from opensqt.domain.order import Order, OrderType, Side, TimeInForce
 from opensqt.domain.order_state import OrderState
 from opensqt.engine.commands import (
     BaselineRecord,
@@ -99,6 +99,7 @@ class Venue:
     refuse: deque[ErrorReason] = field(default_factory=deque)
     lose_replies: int = 0
     lose_commands: int = 0
+    depth_lots: int = 1_000_000
     placed: list[Order] = field(default_factory=list)
 
     def tick(self) -> int:
@@ -149,7 +150,8 @@ class Venue:
             instrument_revision=1,
         )
         reason = self.refuse.popleft() if self.refuse else None
-        if reason is None and request.type is OrderType.LIMIT:
+        is_ioc = request.time_in_force is TimeInForce.IOC
+        if reason is None and request.type is OrderType.LIMIT and not is_ioc:
             crosses = order.price_ticks >= self.ask if order.side is Side.BUY else order.price_ticks <= self.bid
             reason = ErrorReason.POST_ONLY_WOULD_CROSS if crosses else None
         if reason is None and order.reduce_only and order.lots > self.position:
@@ -170,9 +172,20 @@ class Venue:
             outcome=Outcome.CONFIRMED,
             order=order,
         )
-        if request.type is OrderType.MARKET:
-            self.fill(order.client_order_id, order.lots, price_ticks=self.bid if order.side is Side.SELL else self.ask)
+        assert request.type is OrderType.LIMIT, "a market order takes any price"
+        if is_ioc:
+            self._execute_now(order)
         return confirmed
+
+    def _execute_now(self, order: Order) -> None:
+        """Fill an IOC order at the touch, up to `depth_lots`, and let the rest expire."""
+        touch = self.ask if order.side is Side.BUY else self.bid
+        crosses = order.price_ticks >= touch if order.side is Side.BUY else order.price_ticks <= touch
+        if crosses and self.depth_lots:
+            self.fill(order.client_order_id, min(order.lots, self.depth_lots), price_ticks=touch)
+        left = self.orders[order.client_order_id]
+        if not left.state.is_terminal:
+            self.events.append(self._change(left, state=OrderState.EXPIRED))
 
     def _cancel(self, command: Cancel) -> Result:
         order = self.orders.get(command.client_order_id)
@@ -354,6 +367,7 @@ class Disk:
             open_orders=tuple(item for item in self.orders.values() if item.is_open),
             recent_trades=tuple(fills),
             limits=record.limits if record.limits_changed else None,
+            losses=record.losses,
             stopped=record.stopped,
             paused_reason=record.paused_reason,
             record=record,

@@ -33,7 +33,9 @@ from opensqt.engine.orders import OrderTable, TrackedOrder
 from opensqt.engine.outbox import Outbox
 from opensqt.engine.restored import BookedFill, RestoredBot
 from opensqt.engine.risk.gate import Limits, RiskGate
+from opensqt.engine.risk.limit_reading import LimitReading
 from opensqt.engine.risk.reasons import Code
+from opensqt.engine.risk.watch import RiskWatch
 from opensqt.engine.slots import Slots
 from opensqt.engine.strategy.classic_grid import ClassicGrid
 
@@ -59,6 +61,7 @@ class Unsaid(msgspec.Struct):
     position: bool = False
     money: bool = False
     prices: bool = False
+    limits: bool = False
 
     @property
     def urgent(self) -> bool:
@@ -106,6 +109,12 @@ class Bot:
         self.orders = OrderTable()
         self.market = MarketView(use_last=config.grid.price_source == "last")
         self.gate = RiskGate(restored.limits or Limits(), config.risk.stale_pull_ms, config.risk.max_orders_per_second)
+        self.watch = RiskWatch(config.risk, restored.losses)
+        self.readings: tuple[LimitReading, ...] = ()
+        """How much of each limit is used, as last read."""
+        self.read_limits_at_ns = 0
+        self.save_losses_at_ns = 0
+        self.flatten_at_ns = 0
         self.instrument: Instrument | None = None
         self.grid: ClassicGrid | None = None
         self.account_book: AccountBook | None = None
@@ -166,6 +175,7 @@ class Bot:
             stopped=self.stop_mode is not None,
             limits=self.gate.limits,
             limits_changed=self.limits_changed,
+            losses=self.watch.losses.state,
         )
 
     def owner(self, client_order_id: str) -> ClientOrderId | None:

@@ -11,6 +11,7 @@ from opensqt.domain.fill import CashFlow, Fill
 from opensqt.domain.ledger import LedgerTotals
 from opensqt.domain.order import Order, OrderRequest
 from opensqt.engine.risk.gate import Limits
+from opensqt.engine.risk.losses import LossState
 
 # ---- to the connector ----
 
@@ -78,6 +79,7 @@ class BotRecord(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
     limits_changed: bool
     """Whether an operator set the limits; else the configuration's hold."""
+    losses: LossState = LossState()
 
 
 class BaselineRecord(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from opensqt.engine.risk.config import RiskConfig, VolumeHaltConfig
 from opensqt.runtime.config import (
     ConfigError,
     ConfigProblem,
@@ -71,29 +72,11 @@ class GridConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             )
 
 
-class RiskConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Limits of one bot. `max_position` is in base currency, `max_notional` and `max_order_notional` in quote.
-
-    Limits count the position with everything working, pending and unknown on top. `position_safety_check` is how many
-    levels the account must be able to afford before the bot starts. Opening orders are pulled when data stayed unusable
-    for `stale_pull_ms`.
-    """
-
-    max_position: PositiveDecimal | None = None
-    max_notional: PositiveDecimal | None = None
-    max_order_notional: PositiveDecimal | None = None
-    max_leverage: Annotated[int, msgspec.Meta(ge=1, le=125)] = 10
-    position_safety_check: Annotated[int, msgspec.Meta(ge=1)] = 100
-    max_orders_per_second: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
-    stale_pull_ms: Annotated[int, msgspec.Meta(ge=0, le=600_000)] = 5_000
-    command_timeout_ms: Annotated[int, msgspec.Meta(ge=100, le=60_000)] = 5_000
-    reject_cooldown_ms: Annotated[int, msgspec.Meta(ge=1, le=60_000)] = 500
-
-
 class BotConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One bot: one symbol, one grid. `tag` marks its client order ids for life: 1 to 5 of a-z and 0-9.
 
     `existing_position` says what to do with a position that was there before the bot: take it over, or refuse to start.
+    `leverage` is set at the exchange, `margin_mode` must be what is set there; the account must be in one-way mode.
     """
 
     id: Annotated[str, msgspec.Meta(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9_.-]+$")]
@@ -102,6 +85,7 @@ class BotConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     grid: GridConfig
     risk: RiskConfig = RiskConfig()
     leverage: Annotated[int, msgspec.Meta(ge=1, le=125)] = 5
+    margin_mode: Literal["cross", "isolated"] = "cross"
     existing_position: Literal["adopt", "refuse"] = "refuse"
 
     def __post_init__(self) -> None:
@@ -120,6 +104,11 @@ class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
     `on_vanish` is what the connector does with our orders when this engine is gone for longer than `vanish_grace_ms`:
     `cancel` them, `keep` them, or `reduce` (cancel those that open, keep take-profits).
+
+    `on_stop` is what a SIGTERM does before the engine ends: `keep` orders and position (a restart goes on where it was;
+    `on_vanish` still applies when none follows), `cancel` our orders, or `flatten` the position as well.
+    After the engine was held up for `max_stall_ms` every stream is taken for stale and begun anew. Leverage and margin
+    mode are asked for every `settings_check_s`.
     """
 
     connector: GrpcClientConfig
@@ -129,7 +118,11 @@ class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     engine_id: Annotated[str, msgspec.Meta(min_length=1, max_length=40)] = "engine"
     on_vanish: Literal["cancel", "keep", "reduce"] = "reduce"
     vanish_grace_ms: Annotated[int, msgspec.Meta(ge=1_000, le=3_600_000)] = 30_000
+    on_stop: Literal["keep", "cancel", "flatten"] = "keep"
     book_depth: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
+    max_stall_ms: Annotated[int, msgspec.Meta(ge=200, le=60_000)] = 2_000
+    settings_check_s: Annotated[int, msgspec.Meta(ge=5, le=3_600)] = 60
+    volume_halt: VolumeHaltConfig = VolumeHaltConfig()
     log: LogConfig = LogConfig()
     metrics: MetricsConfig = MetricsConfig()
 

@@ -16,7 +16,7 @@ from opensqt.domain.fill import CashFlow, CashFlowKind, Fill
 from opensqt.domain.instrument import Instrument
 from opensqt.domain.market import FeedHealth, MarkPrice
 from opensqt.domain.order import Order
-from opensqt.engine import answers, operator_events, quoting, recovery, starting, upkeep
+from opensqt.engine import answers, operator_events, quoting, recovery, risk_duty, starting, upkeep
 from opensqt.engine.account import AccountBook
 from opensqt.engine.bot import Bot
 from opensqt.engine.commands import Command, SlotRecord
@@ -183,17 +183,19 @@ class EngineCore:
         bot.unsaid.prices = True
         if was_valid is not bot.market.valid:
             upkeep.judge_book(bot, now_ns)
+        risk_duty.judge_price(bot, now_ns)
 
     def _last_trade(self, event: LastTrade, _now_ns: int) -> None:
         bot = self._touch(event.symbol)
-        if bot is not None:
+        if bot is not None and not risk_duty.is_bad_print(bot, event):
             bot.market.take_trade(event)
             bot.unsaid.prices = True
 
-    def _mark(self, event: MarkPrice, _now_ns: int) -> None:
+    def _mark(self, event: MarkPrice, now_ns: int) -> None:
         bot = self.by_symbol.get(event.symbol)
         if bot is not None:
             bot.market.mark = event
+            bot.watch.clock.see(event.venue_time_ns, now_ns)
             bot.unsaid.prices = bot.unsaid.money = True
 
     def _feed(self, event: FeedHealth, now_ns: int) -> None:
@@ -207,7 +209,11 @@ class EngineCore:
     def _fill(self, event: Fill, now_ns: int) -> None:
         bot = self._touch(event.symbol)
         if bot is not None:
+            known = bot.ledger.totals.fills
             bot.book_fill(event, now_ns)
+            if bot.ledger.totals.fills > known:
+                risk_duty.judge_fill(bot, event, now_ns)
+            bot.watch.clock.see(event.venue_time_ns, now_ns)
             self._money_moved(bot)
 
     def _order(self, event: Order, now_ns: int) -> None:
@@ -238,6 +244,7 @@ class EngineCore:
         if bot is not None:
             bot.take_position(event)
             upkeep.judge_position(bot, now_ns)
+            risk_duty.judge_settings(bot, now_ns)
             self._money_moved(bot)
 
     def _cash_flow(self, event: CashFlow, _now_ns: int) -> None:
@@ -295,6 +302,7 @@ class EngineCore:
         for bot in self.bots.values():
             self._touched[bot.id] = bot
             upkeep.tick(bot, now_ns)
+            risk_duty.tick(bot, self.mode, now_ns)
 
     def _operator(self, event: operator_events.OperatorEvent, now_ns: int) -> None:
         bot = self.bots[event.bot_id]

@@ -8,6 +8,17 @@ from opensqt.engine.commands import AuditRecord
 from opensqt.engine.events import LimitsChanged, Pause, Reconcile, Resume, Stop
 from opensqt.engine.recovery import prove
 from opensqt.engine.risk.reasons import Code
+from opensqt.engine.risk_duty import begin_losses_anew
+
+_LIFTED_BY_RESUME = (
+    Code.OPERATOR_PAUSE,
+    Code.START_CHECK,
+    Code.POSITION_MISMATCH,
+    Code.OVERSOLD,
+    Code.LEVERAGE_REFUSED,
+    Code.CREDENTIALS_REFUSED,
+    Code.LIQUIDATED,
+)
 
 OperatorEvent = Pause | Resume | Stop | Reconcile | LimitsChanged
 
@@ -44,8 +55,9 @@ def _resume(bot: Bot, event: Resume, now_ns: int) -> None:
     bot.stop_mode = None
     bot.start_checked = False
     bot.next_start_check_ns = 0
-    for code in (Code.OPERATOR_PAUSE, Code.START_CHECK, Code.POSITION_MISMATCH, Code.OVERSOLD, Code.LEVERAGE_REFUSED):
+    for code in _LIFTED_BY_RESUME:
         bot.gate.lift(code)
+    begin_losses_anew(bot)
     bot.gate.restart()
     bot.position_differs_since_ns = 0
     # Waiting lets the start checks run before anything is quoted.

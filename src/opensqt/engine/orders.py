@@ -172,7 +172,7 @@ class OrderTable:
         # An opening order keeps its whole size here: its slot wants that size until the order is over.
         lots = max(1, order.remaining_lots) if order.reduce_only else order.lots
         side = LIVE_BUY if order.side is Side.BUY else LIVE_SELL
-        if order.order_type is OrderType.LIMIT:
+        if order.order_type is OrderType.LIMIT and order.time_in_force is not TimeInForce.IOC:
             self.live.put(order.handle, order.slot, side, order.live_price_ticks, lots, order.reduce_only, state)
 
     def open_lots(self, side: Side, *, reducing: bool) -> int:

@@ -134,7 +134,7 @@ class Publisher:
             return
         for bot in bots:
             unsaid = bot.unsaid
-            if unsaid.urgent or unsaid.prices or unsaid.money:
+            if unsaid.urgent or unsaid.prices or unsaid.money or unsaid.limits:
                 bot.unsaid = Unsaid(everything=False)
                 self._tell(bot, unsaid, with_prices=unsaid.prices, with_money=unsaid.money)
 
@@ -190,7 +190,10 @@ class Publisher:
             unsaid = bot.unsaid
             if not unsaid.urgent:
                 continue
-            later = Unsaid(everything=False, prices=unsaid.prices, money=unsaid.money and not unsaid.fills)
+            later = Unsaid(
+                everything=False, prices=unsaid.prices, money=unsaid.money and not unsaid.fills, limits=unsaid.limits
+            )
+            unsaid.limits = False
             bot.unsaid = later
             self._tell(bot, unsaid, with_prices=False, with_money=bool(unsaid.fills))
 
@@ -235,6 +238,8 @@ class Publisher:
             delta.pnl.CopyFrom(messages.pnl_state(bot))
             if bot.account is not None:
                 delta.account.CopyFrom(account_to_wire(bot.account))
+        if unsaid.limits:
+            delta.limits.extend(messages.risk_limit(reading) for reading in bot.readings)
         if with_prices:
             messages.fill_prices(delta, bot)
         self._send(delta, now_ns)

@@ -7,17 +7,15 @@ without one nothing is placed; when it stays invalid, opening orders are pulled.
 from opensqt._core.diff import BUY, CANCEL, UNLIMITED, WORKING, Differ
 from opensqt.domain.clock import NS_PER_MS
 from opensqt.domain.errors import OpensqtError
-from opensqt.domain.order import OrderRequest, OrderType, Side, TimeInForce
-from opensqt.domain.order_state import Cause, OrderState
-from opensqt.engine.bot import FLATTEN_SLOT, Bot
-from opensqt.engine.events import StopMode
-from opensqt.engine.orders import TrackedOrder, new_order
-from opensqt.engine.risk.reasons import TradingState
+from opensqt.domain.order import OrderRequest, Side
+from opensqt.engine.bot import Bot
+from opensqt.engine.risk.collar import beyond_collar
+from opensqt.engine.risk.reasons import Code, Pull, TradingState
+from opensqt.engine.sending import send_order
+from opensqt.engine.winding import clear, pull_opening, send_cancel, wind_down
 
 CANCEL_AGAIN_NS = 500 * NS_PER_MS
 FILTER_REST_NS = 10_000 * NS_PER_MS
-
-_CAN_CANCEL = (OrderState.LIVE, OrderState.PARTIALLY_FILLED)
 
 
 def quote(bot: Bot, differ: Differ, now_ns: int) -> None:
@@ -26,15 +24,19 @@ def quote(bot: Bot, differ: Differ, now_ns: int) -> None:
     if not bot.attached or state is TradingState.STARTING:
         return
     if state is TradingState.STOPPED:
-        _wind_down(bot, now_ns)
+        wind_down(bot, now_ns)
+        return
+    pull = bot.gate.pull(now_ns) if bot.gate.reasons else Pull.KEEP
+    if pull in (Pull.ALL, Pull.FLATTEN):
+        clear(bot, flatten=pull is Pull.FLATTEN, now_ns=now_ns)
         return
     if not bot.start_checked and state is not TradingState.HALTED:
         return
     price2 = bot.market.price2_ticks
     grid = bot.grid
     if grid is None or price2 == 0:
-        if bot.gate.reasons and bot.gate.must_pull(now_ns):
-            _pull_opening(bot, now_ns)
+        if pull is Pull.NOW:
+            pull_opening(bot, now_ns)
         return
     instrument = grid.instrument
     grid.plan(price2, bot.slots.holdings)
@@ -45,7 +47,8 @@ def quote(bot: Bot, differ: Differ, now_ns: int) -> None:
             bot.orders.foreign_lots(Side.BUY),
             max(1, price2 * instrument.units_per_tick_lot // 2),
         )
-    if bot.gate.reasons and bot.gate.must_pull(now_ns):
+        _count_without_room(bot, room)
+    if pull is Pull.NOW:
         room = 0
     for action in differ.run(grid.desired, bot.orders.live, room):
         if action.kind == CANCEL:
@@ -55,16 +58,23 @@ def quote(bot: Bot, differ: Differ, now_ns: int) -> None:
                 _place(bot, action.slot, Side(action.side + 1), action.price_ticks, action.lots, now_ns)
         elif state is TradingState.ACTIVE:
             _place(bot, action.slot, Side(action.side + 1), action.price_ticks, action.lots, now_ns)
+        elif bot.gate.leading is not None:
+            bot.watch.deny(bot.gate.leading.code)
     if differ.withheld and state is not TradingState.HALTED:
         _place_withheld_sells(bot, now_ns)
 
 
-def send_cancel(bot: Bot, order: TrackedOrder, now_ns: int) -> None:
-    """Cancel an order that rests; one whose cancel was just refused waits."""
-    if order.state not in _CAN_CANCEL or now_ns < order.cancel_at_ns:
-        return
-    bot.orders.move(order, Cause.SEND_CANCEL, "cancel sent")
-    bot.outbox.cancel(bot.symbol, order.client_order_id, order.exchange_order_id, now_ns)
+def _count_without_room(bot: Bot, room_lots: int) -> None:
+    """Count the opening orders that position and notional limits leave no room for."""
+    grid, limits = bot.grid, bot.gate.limits
+    assert grid is not None, "quoting needs a lattice"
+    code = Code.MAX_POSITION if limits.max_position_lots else Code.MAX_NOTIONAL
+    for _slot, _side, _level, lots, reduce_only, keep_only in grid.desired.rows():
+        if reduce_only or keep_only:
+            continue
+        room_lots -= lots
+        if room_lots < 0:
+            bot.watch.deny(code)
 
 
 def _place_withheld_sells(bot: Bot, now_ns: int) -> None:
@@ -91,12 +101,18 @@ def _place(bot: Bot, slot: int, side: Side, level_ticks: int, lots: int, now_ns:
     if price_ticks <= 0:
         return
     instrument = grid.instrument
-    refusal = _refusal(bot, price_ticks, lots, reduce_only=reduce_only)
+    refusal = _refusal(bot, side, price_ticks, lots, reduce_only=reduce_only)
     if refusal is not None:
+        code, why = refusal
+        bot.watch.deny(code)
         bot.slots.refused(slot, side, now_ns, at_least_ns=FILTER_REST_NS)
-        bot.journal("warning", refusal[0], f"slot {slot} {side.name}: {refusal[1]}", now_ns)
+        bot.journal("warning", code.value, f"slot {slot} {side.name}: {why}", now_ns)
+        return
+    if _meets_own_order(bot, side, price_ticks):
+        bot.watch.deny(Code.SELF_TRADE)
         return
     if not reduce_only and not bot.gate.take_order_token(now_ns):
+        bot.watch.deny(Code.ORDER_RATE)
         return
     request = OrderRequest(
         symbol=bot.symbol,
@@ -107,21 +123,34 @@ def _place(bot: Bot, slot: int, side: Side, level_ticks: int, lots: int, now_ns:
         reduce_only=reduce_only,
         instrument_revision=instrument.revision,
     )
-    _send_order(bot, request, slot, "take_profit" if reduce_only else "buy_window", level_ticks, now_ns)
+    send_order(bot, request, slot, "take_profit" if reduce_only else "buy_window", level_ticks, now_ns)
 
 
-def _refusal(bot: Bot, price_ticks: int, lots: int, *, reduce_only: bool) -> tuple[str, str] | None:
+def _refusal(bot: Bot, side: Side, price_ticks: int, lots: int, *, reduce_only: bool) -> tuple[Code, str] | None:
     """Return why an order must not be sent, as code and message."""
     instrument = bot.instrument
     assert instrument is not None, "orders need units"
     try:
         instrument.check_order(price_ticks, lots, reduce_only=reduce_only)
     except OpensqtError as error:
-        return error.reason.value, error.message
+        return Code.FILTER_REJECTED, f"{error.reason.value}: {error.message}"
+    beyond = beyond_collar(
+        side, instrument.ticks_to_price(price_ticks), bot.market.mark, bot.config.risk.price_collar_bps
+    )
+    if beyond:
+        return Code.PRICE_COLLAR, beyond
     cap = bot.gate.limits.max_order_notional_units
     if cap and not reduce_only and instrument.notional_units(price_ticks, lots) > cap:
-        return "MAX_ORDER_NOTIONAL", f"the order is above the limit of {instrument.money(cap)}"
+        return Code.MAX_ORDER_NOTIONAL, f"the order is above the limit of {instrument.money(cap)}"
     return None
+
+
+def _meets_own_order(bot: Bot, side: Side, price_ticks: int) -> bool:
+    """Return whether an order would trade with one of ours on the other side, on its way or unknown included."""
+    return any(
+        order.side is not side and order.price_ticks > 0 and (price_ticks - order.price_ticks) * side.sign >= 0
+        for order in bot.orders.open.values()
+    )
 
 
 def _behind_the_touch(bot: Bot, slot: int, side: Side, level_ticks: int) -> int:
@@ -131,86 +160,6 @@ def _behind_the_touch(bot: Bot, slot: int, side: Side, level_ticks: int) -> int:
     if side is Side.BUY:
         return min(level_ticks - steps, market.ask_ticks - 1)
     return max(level_ticks + steps, market.bid_ticks + 1)
-
-
-def _send_order(bot: Bot, request: OrderRequest, slot: int, rule: str, level_ticks: int, now_ns: int) -> None:
-    market = bot.market
-    order = new_order(
-        symbol=request.symbol,
-        client_order_id=request.client_order_id,
-        side=request.side,
-        price_ticks=request.price_ticks,
-        lots=request.lots,
-        reduce_only=request.reduce_only,
-        revision=request.instrument_revision,
-        order_type=request.type,
-        time_in_force=request.time_in_force,
-    )
-    inputs = {
-        "level_ticks": str(level_ticks),
-        "price2_ticks": str(market.price2_ticks),
-        "bid_ticks": str(market.bid_ticks),
-        "ask_ticks": str(market.ask_ticks),
-        "market_receive_ns": str(market.receive_ns),
-        "held_lots": str(bot.slots.holdings.get(slot)),
-        "position_lots": str(bot.position.lots),
-    }
-    tracked = TrackedOrder(order, slot=slot, rule=rule, inputs=inputs, config_version=bot.config_version)
-    tracked.live_price_ticks = level_ticks
-    tracked.sent_ns = now_ns
-    bot.orders.add(tracked, f"sent by {rule}")
-    bot.orders_placed += 1
-    bot.outbox.place(request, now_ns)
-
-
-def _pull_opening(bot: Bot, now_ns: int) -> None:
-    for order in list(bot.orders.open.values()):
-        if not order.reduce_only:
-            send_cancel(bot, order, now_ns)
-
-
-def _wind_down(bot: Bot, now_ns: int) -> None:
-    """Carry a stop out: cancel everything of ours, then close the position if that was asked."""
-    if bot.stop_mode in (None, StopMode.KEEP):
-        return
-    for order in list(bot.orders.open.values()):
-        if order.order_type is OrderType.LIMIT:
-            send_cancel(bot, order, now_ns)
-    if bot.stop_mode is not StopMode.FLATTEN or bot.orders.open or bot.instrument is None:
-        return
-    # Never more than both sides believe: closing too much would open the other way.
-    lots = min(bot.position.lots, bot.ledger.slot_lots)
-    if lots <= 0 or not bot.slots.is_cool(FLATTEN_SLOT, Side.SELL, now_ns):
-        return
-    _send_order(
-        bot,
-        OrderRequest(
-            symbol=bot.symbol,
-            client_order_id=bot.next_client_order_id(FLATTEN_SLOT, Side.SELL),
-            side=Side.SELL,
-            type=OrderType.MARKET,
-            time_in_force=TimeInForce.IOC,
-            price_ticks=0,
-            lots=min(lots, bot.instrument.max_lots),
-            reduce_only=True,
-            instrument_revision=bot.instrument.revision,
-        ),
-        FLATTEN_SLOT,
-        "flatten",
-        0,
-        now_ns,
-    )
-
-
-def is_wound_down(bot: Bot) -> bool:
-    """Return whether a stop has nothing left to do."""
-    if bot.stop_mode is None:
-        return False
-    if bot.stop_mode is StopMode.KEEP:
-        return True
-    if bot.orders.open:
-        return False
-    return bot.stop_mode is StopMode.CANCEL or min(bot.position.lots, bot.ledger.slot_lots) <= 0
 
 
 def resting_count(bot: Bot) -> int:

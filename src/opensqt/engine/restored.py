@@ -8,6 +8,7 @@ from opensqt.domain.fill import Fill
 from opensqt.domain.ledger import LedgerTotals, SlotLot
 from opensqt.engine.commands import BotRecord, JournalRecord, OrderRecord
 from opensqt.engine.risk.gate import Limits
+from opensqt.engine.risk.losses import LossState
 
 
 class BookedFill(msgspec.Struct, frozen=True):
@@ -39,6 +40,7 @@ class RestoredBot(msgspec.Struct, kw_only=True):
     paused_reason: str = ""
     stopped: bool = False
     limits: Limits | None = None
+    losses: LossState | None = None
     totals: LedgerTotals = msgspec.field(default_factory=LedgerTotals)
     slots: dict[int, SlotLot] = msgspec.field(default_factory=dict)
     open_orders: tuple[OrderRecord, ...] = ()

@@ -13,11 +13,11 @@ from opensqt.engine.api_messages import operator_name
 from opensqt.engine.bot import Bot
 from opensqt.engine.commands import OrderRecord
 from opensqt.engine.events import Pause, Reconcile, Resume, Stop, StopMode
-from opensqt.engine.quoting import is_wound_down
 from opensqt.engine.recovery import order_record
 from opensqt.engine.shell import EngineShell
 from opensqt.engine.state_messages import bot_fill
 from opensqt.engine.store import queries
+from opensqt.engine.winding import is_wound_down
 from opensqt.proto import engine_pb2, exchange_pb2, latency_pb2
 from opensqt.proto.engine_pb2_grpc import EngineServiceServicer
 from opensqt.runtime.grpc_client import call

@@ -17,6 +17,8 @@ from opensqt.engine.bot import Bot
 from opensqt.engine.commands import JournalRecord
 from opensqt.engine.orders import TrackedOrder
 from opensqt.engine.restored import BookedFill
+from opensqt.engine.risk.limit_reading import LimitReading
+from opensqt.engine.risk.reason_texts import REASON_TEXTS
 from opensqt.engine.risk.reasons import Code
 from opensqt.engine.strategy.classic_grid import DIRECTION
 from opensqt.proto import engine_pb2
@@ -157,9 +159,32 @@ def pnl_state(bot: Bot) -> engine_pb2.PnlState:
 def reasons(bot: Bot) -> list[engine_pb2.StateReason]:
     """Describe why the bot is in its state, oldest reason first."""
     return [
-        engine_pb2.StateReason(code=reason.code.value, message=reason.message, since_ns=reason.since_ns)
+        engine_pb2.StateReason(
+            code=reason.code.value,
+            message=reason.message,
+            since_ns=reason.since_ns,
+            title=REASON_TEXTS[reason.code].title,
+            title_zh=REASON_TEXTS[reason.code].title_zh,
+        )
         for reason in sorted(bot.gate.reasons.values(), key=lambda reason: reason.since_ns)
     ]
+
+
+def risk_limit(reading: LimitReading) -> engine_pb2.RiskLimit:
+    """Describe how much of one limit is used."""
+    text = REASON_TEXTS[reading.code]
+    return engine_pb2.RiskLimit(
+        name=reading.name,
+        value=decimal_message(reading.value),
+        cap=decimal_message(reading.cap),
+        unit=reading.unit,
+        action=reading.action,
+        code=reading.code.value,
+        is_floor=reading.is_floor,
+        is_reached=reading.is_reached,
+        title=text.title,
+        title_zh=text.title_zh,
+    )
 
 
 def connection_facts(bot: Bot) -> list[tuple[str, bool, str]]:
@@ -222,6 +247,7 @@ def bot_state(
         exchange=exchange,
         mode=mode,
         recent_journal=[journal_entry(record) for record in bot.recent_journal],
+        limits=[risk_limit(reading) for reading in bot.readings],
     )
     fill_prices(message, bot)
     return message

@@ -14,10 +14,12 @@ from opensqt.live_server.replica import (
     PART_CONNECTIONS,
     PART_FUNDING,
     PART_GRID,
+    PART_LIMITS,
     PART_PNL,
     PART_POSITION,
     PART_PRICES,
     PART_STATE,
+    PART_VOLUME_HALT,
     PART_WINDOW,
     BotChange,
     BotReplica,
@@ -93,7 +95,13 @@ def _state(bot: BotReplica) -> Json:
     return {
         "name": names.trading_state(bot.head.state),
         "reasons": [
-            {"code": reason.code, "message": reason.message, "since_ms": ms(reason.since_ns)}
+            {
+                "code": reason.code,
+                "title": reason.title,
+                "title_zh": reason.title_zh,
+                "message": reason.message,
+                "since_ms": ms(reason.since_ns),
+            }
             for reason in bot.head.reasons
         ],
     }
@@ -189,6 +197,56 @@ def _funding(bot: BotReplica) -> Json:
     return {"rate": decimal_text(bot.head.funding_rate), "next_ms": bot.head.next_funding_time_ms}
 
 
+def _limits(bot: BotReplica) -> list[Json]:
+    return [
+        {
+            "name": limit.name,
+            "code": limit.code,
+            "title": limit.title,
+            "title_zh": limit.title_zh,
+            "value": decimal_text(limit.value),
+            "cap": decimal_text(limit.cap),
+            "unit": limit.unit,
+            "action": limit.action,
+            "floor": limit.is_floor,
+            "reached": limit.is_reached,
+        }
+        for limit in bot.head.limits
+    ]
+
+
+def _volume_halt(bot: BotReplica) -> Json | None:
+    if not bot.head.HasField("volume_halt"):
+        return None
+    halt = bot.head.volume_halt
+    return {
+        "enabled": halt.is_enabled,
+        "halted": halt.is_halted,
+        "since_ms": ms(halt.since_ns),
+        "interval": halt.interval,
+        "window": halt.window,
+        "multiplier": decimal_text(halt.multiplier),
+        "recovered": halt.recovered,
+        "recovery_threshold": halt.recovery_threshold,
+        "blind": halt.is_blind,
+        "symbols": [
+            {
+                "symbol": item.symbol,
+                "fresh": item.is_fresh,
+                "detail": item.detail,
+                "open_time_ms": item.open_time_ms,
+                "close": decimal_text(item.close),
+                "mean_close": decimal_text(item.mean_close),
+                "volume": decimal_text(item.volume),
+                "mean_volume": decimal_text(item.mean_volume),
+                "dumping": item.is_dumping,
+                "recovered": item.has_recovered,
+            }
+            for item in halt.symbols
+        ],
+    }
+
+
 _PARTS: Final[dict[str, Callable[[BotReplica], Any]]] = {
     PART_STATE: _state,
     PART_GRID: _grid,
@@ -199,4 +257,6 @@ _PARTS: Final[dict[str, Callable[[BotReplica], Any]]] = {
     PART_PRICES: _prices,
     PART_WINDOW: _window,
     PART_FUNDING: _funding,
+    PART_LIMITS: _limits,
+    PART_VOLUME_HALT: _volume_halt,
 }

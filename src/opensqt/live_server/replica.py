@@ -41,6 +41,8 @@ PART_CONNECTIONS: Final = "connections"
 PART_PRICES: Final = "prices"
 PART_WINDOW: Final = "window"
 PART_FUNDING: Final = "funding"
+PART_LIMITS: Final = "limits"
+PART_VOLUME_HALT: Final = "volume_halt"
 
 
 def order_key(order: BotOrder) -> str:
@@ -158,6 +160,13 @@ class BotReplica:
         if delta.HasField("pnl"):
             head.pnl.CopyFrom(delta.pnl)
             change.parts.add(PART_PNL)
+        if delta.limits:
+            del head.limits[:]
+            head.limits.extend(delta.limits)
+            change.parts.add(PART_LIMITS)
+        if delta.HasField("volume_halt"):
+            head.volume_halt.CopyFrom(delta.volume_halt)
+            change.parts.add(PART_VOLUME_HALT)
 
     def _apply_numbers(self, delta: BotDelta, change: BotChange) -> None:
         head = self.head

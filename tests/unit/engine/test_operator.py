@@ -8,8 +8,8 @@ from models.grid_venue import World
 from opensqt.domain.order import Side
 from opensqt.domain.order_state import OrderState
 from opensqt.engine.events import LimitsChanged, Pause, Reconcile, Resume, Stop, StopMode, StoreHealth
-from opensqt.engine.quoting import is_wound_down
 from opensqt.engine.risk.reasons import Code, TradingState
+from opensqt.engine.winding import is_wound_down
 
 
 @pytest.fixture

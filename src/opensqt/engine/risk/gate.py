@@ -11,16 +11,25 @@ import msgspec
 
 from opensqt._core.diff import UNLIMITED
 from opensqt.domain.clock import NS_PER_MS, NS_PER_S
-from opensqt.engine.risk.reasons import POLICIES, Code, Pull, TradingState
+from opensqt.engine.risk.reasons import ACTION_POLICIES, POLICIES, Action, Code, Policy, Pull, TradingState
+
+_PULLS_BY_STRENGTH = (Pull.FLATTEN, Pull.ALL, Pull.NOW)
+_STATES_BY_WEIGHT = (TradingState.HALTED, TradingState.STARTING, TradingState.REDUCING)
 
 
 class Reason(msgspec.Struct, kw_only=True):
-    """One reason that holds; `until_ns` 0 = until it is lifted."""
+    """One reason that holds; `until_ns` 0 = until it is lifted. `action` None = what its code does anyway."""
 
     code: Code
     message: str
     since_ns: int
     until_ns: int = 0
+    action: Action | None = None
+
+    @property
+    def policy(self) -> Policy:
+        """Return what it does."""
+        return POLICIES[self.code] if self.action is None else ACTION_POLICIES[self.action]
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,14 +62,16 @@ class RiskGate:
         self._tokens_ns = NS_PER_S
         self._refilled_ns = 0
 
-    def add(self, code: Code, message: str, now_ns: int, *, until_ns: int = 0) -> bool:
-        """Let a reason hold; returns whether it is new or says something else."""
+    def add(
+        self, code: Code, message: str, now_ns: int, *, until_ns: int = 0, action: Action | None = None
+    ) -> bool:
+        """Let a reason hold; returns whether it is new."""
         known = self.reasons.get(code)
-        if known is not None and known.message == message:
+        if known is not None and known.message == message and known.action is action:
             known.until_ns = until_ns
             return False
         since_ns = known.since_ns if known is not None else now_ns
-        self.reasons[code] = Reason(code=code, message=message, since_ns=since_ns, until_ns=until_ns)
+        self.reasons[code] = Reason(code=code, message=message, since_ns=since_ns, until_ns=until_ns, action=action)
         self._update()
         return known is None
 
@@ -92,13 +103,26 @@ class RiskGate:
         self.stopped = False
         self._update()
 
+    def pull(self, now_ns: int) -> Pull:
+        """Return what must go now, by the strongest reason: KEEP, NOW, ALL or FLATTEN."""
+        pulls = set()
+        for reason in self.reasons.values():
+            pull = reason.policy.pull
+            stale = pull is Pull.WHEN_STALE and now_ns - reason.since_ns >= self._stale_pull_ns
+            pulls.add(Pull.NOW if stale else pull)
+        return next((pull for pull in _PULLS_BY_STRENGTH if pull in pulls), Pull.KEEP)
+
     def must_pull(self, now_ns: int) -> bool:
         """Return whether resting opening orders must go."""
-        for code, reason in self.reasons.items():
-            pull = POLICIES[code].pull
-            if pull is Pull.NOW or (pull is Pull.WHEN_STALE and now_ns - reason.since_ns >= self._stale_pull_ns):
-                return True
-        return False
+        return self.pull(now_ns) is not Pull.KEEP
+
+    @property
+    def leading(self) -> Reason | None:
+        """Return the reason that bars opening most, the oldest of equals; None when nothing does."""
+        barring = [reason for reason in self.reasons.values() if reason.policy.state is not TradingState.ACTIVE]
+        return min(
+            barring, key=lambda reason: (_STATES_BY_WEIGHT.index(reason.policy.state), reason.since_ns), default=None
+        )
 
     def opening_room_lots(self, position_lots: int, foreign_lots: int, notional_units_per_lot: int) -> int:
         """Return how many lots of opening orders may exist on the side that enlarges the position.
@@ -132,8 +156,8 @@ class RiskGate:
         if self.stopped:
             state = TradingState.STOPPED
         elif self.reasons:
-            states = {POLICIES[code].state for code in self.reasons}
-            for worst in (TradingState.HALTED, TradingState.STARTING, TradingState.REDUCING):
+            states = {reason.policy.state for reason in self.reasons.values()}
+            for worst in _STATES_BY_WEIGHT:
                 if worst in states:
                     state = worst
                     break

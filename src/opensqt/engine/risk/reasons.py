@@ -1,6 +1,8 @@
-"""Why a bot trades less than it could: every code, what it does to the state, and what to tell people.
+"""Why a bot trades less than it could: every code and what it does while it holds.
 
-The codes are the vocabulary of the state stream, the journal and metrics; this table is the only place that knows them.
+This enum is the only vocabulary for it: the gate, the state stream, the journal, the metric labels, the page and
+docs/risk.md all use these codes. What people read for each stands in `reason_texts`. Codes that refuse one order only
+(`Policy.state` ACTIVE) never change the bot's state.
 """
 
 from enum import Enum, IntEnum, StrEnum, unique
@@ -20,11 +22,13 @@ class TradingState(IntEnum):
 
 @unique
 class Pull(Enum):
-    """What happens to resting opening orders."""
+    """What is taken off the market."""
 
-    NOW = "now"
-    WHEN_STALE = "when_stale"  # once the reason has lasted longer than the stale budget
     KEEP = "keep"
+    WHEN_STALE = "when_stale"  # opening orders, once the reason has lasted longer than the stale budget
+    NOW = "now"  # opening orders
+    ALL = "all"  # every order of ours
+    FLATTEN = "flatten"  # every order of ours, then the position
 
 
 @unique
@@ -40,6 +44,9 @@ class Code(StrEnum):
     BOOK_NOT_VALID = "BOOK_NOT_VALID"
     MARKET_STREAM_DOWN = "MARKET_STREAM_DOWN"
     PRIVATE_STREAM_DOWN = "PRIVATE_STREAM_DOWN"
+    LOOP_STALLED = "LOOP_STALLED"
+    CLOCK_SKEW = "CLOCK_SKEW"
+    PRICE_JUMP = "PRICE_JUMP"
     SYMBOL_NOT_TRADING = "SYMBOL_NOT_TRADING"
     INSTRUMENT_CHANGED = "INSTRUMENT_CHANGED"
     OPERATOR_PAUSE = "OPERATOR_PAUSE"
@@ -47,11 +54,27 @@ class Code(StrEnum):
     POSITION_MISMATCH = "POSITION_MISMATCH"
     OVERSOLD = "OVERSOLD"
     LEVERAGE_REFUSED = "LEVERAGE_REFUSED"
+    SETTINGS_CHANGED = "SETTINGS_CHANGED"
     INSUFFICIENT_MARGIN = "INSUFFICIENT_MARGIN"
     RATE_LIMITED = "RATE_LIMITED"
+    FILL_RATE = "FILL_RATE"
+    DAILY_LOSS = "DAILY_LOSS"
+    DRAWDOWN = "DRAWDOWN"
+    LIQUIDATION_NEAR = "LIQUIDATION_NEAR"
+    VOLUME_HALT = "VOLUME_HALT"
     LIQUIDATED = "LIQUIDATED"
+    CREDENTIALS_REFUSED = "CREDENTIALS_REFUSED"
     STORE_STALLED = "STORE_STALLED"
     FENCED = "FENCED"
+    # These refuse single orders.
+    MAX_POSITION = "MAX_POSITION"
+    MAX_NOTIONAL = "MAX_NOTIONAL"
+    MAX_ORDER_NOTIONAL = "MAX_ORDER_NOTIONAL"
+    MAX_OPEN_ORDERS = "MAX_OPEN_ORDERS"
+    ORDER_RATE = "ORDER_RATE"
+    PRICE_COLLAR = "PRICE_COLLAR"
+    SELF_TRADE = "SELF_TRADE"
+    FILTER_REJECTED = "FILTER_REJECTED"
 
 
 class Policy(NamedTuple):
@@ -60,6 +83,25 @@ class Policy(NamedTuple):
     state: TradingState
     pull: Pull
 
+
+@unique
+class Action(StrEnum):
+    """What a reached limit does; the configuration chooses."""
+
+    PAUSE_OPENING = "pause_opening"  # nothing new opens; what rests stays
+    REDUCE_ONLY = "reduce_only"  # nothing opens, opening orders go; take-profits stay
+    CANCEL_ALL = "cancel_all"  # every order of ours goes
+    FLATTEN = "flatten"  # every order of ours goes, then the position is closed
+
+
+ACTION_POLICIES: dict[Action, Policy] = {
+    Action.PAUSE_OPENING: Policy(TradingState.REDUCING, Pull.KEEP),
+    Action.REDUCE_ONLY: Policy(TradingState.REDUCING, Pull.NOW),
+    Action.CANCEL_ALL: Policy(TradingState.HALTED, Pull.ALL),
+    Action.FLATTEN: Policy(TradingState.HALTED, Pull.FLATTEN),
+}
+
+WITHHOLD = Policy(TradingState.ACTIVE, Pull.KEEP)
 
 POLICIES: dict[Code, Policy] = {
     Code.CONNECTOR_DOWN: Policy(TradingState.REDUCING, Pull.KEEP),
@@ -71,16 +113,35 @@ POLICIES: dict[Code, Policy] = {
     Code.BOOK_NOT_VALID: Policy(TradingState.REDUCING, Pull.WHEN_STALE),
     Code.MARKET_STREAM_DOWN: Policy(TradingState.REDUCING, Pull.WHEN_STALE),
     Code.PRIVATE_STREAM_DOWN: Policy(TradingState.REDUCING, Pull.WHEN_STALE),
+    Code.LOOP_STALLED: Policy(TradingState.REDUCING, Pull.WHEN_STALE),
+    Code.CLOCK_SKEW: ACTION_POLICIES[Action.PAUSE_OPENING],
+    Code.PRICE_JUMP: ACTION_POLICIES[Action.REDUCE_ONLY],
     Code.SYMBOL_NOT_TRADING: Policy(TradingState.HALTED, Pull.NOW),
     Code.INSTRUMENT_CHANGED: Policy(TradingState.HALTED, Pull.NOW),
-    Code.OPERATOR_PAUSE: Policy(TradingState.REDUCING, Pull.NOW),
-    Code.OUT_OF_RANGE: Policy(TradingState.REDUCING, Pull.NOW),
-    Code.POSITION_MISMATCH: Policy(TradingState.REDUCING, Pull.NOW),
-    Code.OVERSOLD: Policy(TradingState.REDUCING, Pull.NOW),
+    Code.OPERATOR_PAUSE: ACTION_POLICIES[Action.REDUCE_ONLY],
+    Code.OUT_OF_RANGE: ACTION_POLICIES[Action.REDUCE_ONLY],
+    Code.POSITION_MISMATCH: ACTION_POLICIES[Action.REDUCE_ONLY],
+    Code.OVERSOLD: ACTION_POLICIES[Action.REDUCE_ONLY],
     Code.LEVERAGE_REFUSED: Policy(TradingState.HALTED, Pull.NOW),
-    Code.INSUFFICIENT_MARGIN: Policy(TradingState.REDUCING, Pull.KEEP),
-    Code.RATE_LIMITED: Policy(TradingState.REDUCING, Pull.KEEP),
+    Code.SETTINGS_CHANGED: ACTION_POLICIES[Action.REDUCE_ONLY],
+    Code.INSUFFICIENT_MARGIN: ACTION_POLICIES[Action.PAUSE_OPENING],
+    Code.RATE_LIMITED: ACTION_POLICIES[Action.PAUSE_OPENING],
+    Code.FILL_RATE: ACTION_POLICIES[Action.REDUCE_ONLY],
+    Code.DAILY_LOSS: ACTION_POLICIES[Action.REDUCE_ONLY],
+    Code.DRAWDOWN: ACTION_POLICIES[Action.REDUCE_ONLY],
+    Code.LIQUIDATION_NEAR: ACTION_POLICIES[Action.REDUCE_ONLY],
+    Code.VOLUME_HALT: ACTION_POLICIES[Action.REDUCE_ONLY],
     Code.LIQUIDATED: Policy(TradingState.HALTED, Pull.NOW),
-    Code.STORE_STALLED: Policy(TradingState.REDUCING, Pull.KEEP),
+    Code.CREDENTIALS_REFUSED: Policy(TradingState.HALTED, Pull.NOW),
+    Code.STORE_STALLED: ACTION_POLICIES[Action.PAUSE_OPENING],
     Code.FENCED: Policy(TradingState.HALTED, Pull.KEEP),
+    Code.MAX_POSITION: WITHHOLD,
+    Code.MAX_NOTIONAL: WITHHOLD,
+    Code.MAX_ORDER_NOTIONAL: WITHHOLD,
+    Code.MAX_OPEN_ORDERS: WITHHOLD,
+    Code.ORDER_RATE: WITHHOLD,
+    Code.PRICE_COLLAR: WITHHOLD,
+    Code.SELF_TRADE: WITHHOLD,
+    Code.FILTER_REJECTED: WITHHOLD,
 }
+"""What each code does unless the configuration names another action for it."""

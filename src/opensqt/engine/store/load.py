@@ -137,6 +137,7 @@ def _restore_bot(connection: sqlite3.Connection, config: BotConfig, now_ns: int)
         paused_reason=record.paused_reason,
         stopped=record.stopped,
         limits=record.limits if record.limits_changed else None,
+        losses=record.losses,
         totals=msgspec.json.decode(totals["document"], type=LedgerTotals) if totals else LedgerTotals(),
         slots=_slots(connection, config.id),
         open_orders=tuple(
