@@ -22,9 +22,7 @@ def read_limits(bot: Bot, mode: str, now_ns: int) -> tuple[LimitReading, ...]:
 
 def worst_position_lots(bot: Bot) -> int:
     """Return the position with every opening order of its side filled, ours and those of others, unknown included."""
-    return (
-        bot.worst_long_lots + bot.orders.open_lots(Side.BUY, reducing=False) + bot.orders.foreign_lots(Side.BUY)
-    )
+    return bot.worst_long_lots + bot.orders.open_lots(Side.BUY, reducing=False) + bot.orders.foreign_lots(Side.BUY)
 
 
 def _exposure(bot: Bot) -> list[LimitReading]:
@@ -54,7 +52,7 @@ def _exposure(bot: Bot) -> list[LimitReading]:
             )
         )
     if limits.max_leverage and bot.account is not None and bot.account.margin_balance > 0:
-        value = (abs(instrument.lots_to_quantity(bot.position.lots)) * mark / bot.account.margin_balance)
+        value = abs(instrument.lots_to_quantity(bot.position.lots)) * mark / bot.account.margin_balance
         found.append(
             LimitReading(
                 code=Code.START_CHECK,

@@ -33,9 +33,7 @@ def judge_price(bot: Bot, now_ns: int) -> None:
             f"the mid moved {watch.jumps.last_jump_bps:+.0f} bps at once, more than {watch.jumps.threshold_bps:.0f}; "
             f"opening waits until it was calm for {config.hold_ms} ms"
         )
-        is_new = bot.gate.add(
-            Code.PRICE_JUMP, message, now_ns, until_ns=watch.jumps.calm_at_ns, action=config.action
-        )
+        is_new = bot.gate.add(Code.PRICE_JUMP, message, now_ns, until_ns=watch.jumps.calm_at_ns, action=config.action)
         if is_new:
             bot.journal("warning", Code.PRICE_JUMP.value, message, now_ns)
 
@@ -127,8 +125,8 @@ def _judge_liquidation(bot: Bot, now_ns: int) -> None:
         _lift(bot, Code.LIQUIDATION_NEAR, "the distance is large enough again", now_ns)
     elif not was:
         message = (
-            f"liquidation at {plain(bot.position.liquidation_price)} is {plain(distance or Decimal(0))} % from the mark,"
-            f" the limit is {plain(config.min_percent)} % (`risk.liquidation.min_percent`); deposit, or reduce"
+            f"liquidation at {plain(bot.position.liquidation_price)} is {plain(distance or Decimal(0))} % from the "
+            f"mark, the limit is {plain(config.min_percent)} % (`risk.liquidation.min_percent`); deposit, or reduce"
         )
         _hold(bot, Code.LIQUIDATION_NEAR, message, config.action, now_ns)
 

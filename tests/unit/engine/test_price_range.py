@@ -9,8 +9,8 @@ from opensqt.domain.order import Side
 from opensqt.engine.commands import Place
 from opensqt.engine.config import GridConfig, RangeConfig
 from opensqt.engine.events import BookTop, LastTrade, Resume, StopMode
-from opensqt.engine.quoting import is_wound_down
 from opensqt.engine.risk.reasons import Code, TradingState
+from opensqt.engine.winding import is_wound_down
 from opensqt.runtime.config import ConfigError
 
 

@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import orjson
 from google.type.decimal_pb2 import Decimal as DecimalMessage
-from models.fake_world import BOT_ID, FakeWorld
+from models.fake_world import BOT_ID, FakeWorld, money
 
 from opensqt.live_server.bot_view import render_bot, render_change
 from opensqt.live_server.replica import BotChange, BotReplica
@@ -62,10 +62,34 @@ def test_change_carries_only_what_changed() -> None:
 def test_state_comes_with_its_reasons() -> None:
     bot = BotReplica(FakeWorld().bot_state())
     change = BotChange()
-    reason = engine.StateReason(code="STALE_BOOK", message="the book is stale", since_ns=5_000_000)
+    reason = engine.StateReason(
+        code="STALE_BOOK", message="the book is stale", since_ns=5_000_000, title="Stale", title_zh="过期"
+    )
     bot.apply(engine.BotDelta(bot_id=BOT_ID, state=engine.TRADING_STATE_REDUCING, reasons=[reason]), change)
-    expected = {"code": "STALE_BOOK", "message": "the book is stale", "since_ms": 5}
+    expected = {
+        "code": "STALE_BOOK",
+        "title": "Stale",
+        "title_zh": "过期",
+        "message": "the book is stale",
+        "since_ms": 5,
+    }
     assert render_change(bot, change)["state"] == {"name": "REDUCING", "reasons": [expected]}
+
+
+def test_limits_and_volume_halt_replace_what_was_known() -> None:
+    bot = BotReplica(FakeWorld().bot_state())
+    change = BotChange()
+    limit = engine.RiskLimit(name="max_position", value=money(Decimal("0.4")), cap=money(Decimal(1)), unit="ETH")
+    halt = engine.VolumeHaltState(
+        is_enabled=True, recovery_threshold=3, symbols=[engine.VolumeHaltSymbol(symbol="BTC/USDT:USDT")]
+    )
+    bot.apply(engine.BotDelta(bot_id=BOT_ID, limits=[limit], volume_halt=halt), change)
+    assert change.parts == {"limits", "volume_halt"}
+    rendered = render_change(bot, change)
+    assert [(item["name"], item["value"], item["cap"]) for item in rendered["limits"]] == [("max_position", "0.4", "1")]
+    assert [item["symbol"] for item in rendered["volume_halt"]["symbols"]] == ["BTC/USDT:USDT"]
+    bot.apply(engine.BotDelta(bot_id=BOT_ID), BotChange())
+    assert [item.name for item in bot.head.limits] == ["max_position"], "a delta without limits changes none"
 
 
 def test_foreign_order_without_client_id_is_named_by_the_venues() -> None:

@@ -56,7 +56,7 @@ class JumpFilter(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
 
 class ClockLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How far the exchange's clock may be from ours; 0 turns it off. Not looked at on a paper venue: its time is its own."""
+    """How far the exchange's clock may be from ours; 0 turns it off. Paper venues have a time of their own."""
 
     max_skew_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 1_000
     action: Action = Action.PAUSE_OPENING

@@ -62,9 +62,7 @@ class RiskGate:
         self._tokens_ns = NS_PER_S
         self._refilled_ns = 0
 
-    def add(
-        self, code: Code, message: str, now_ns: int, *, until_ns: int = 0, action: Action | None = None
-    ) -> bool:
+    def add(self, code: Code, message: str, now_ns: int, *, until_ns: int = 0, action: Action | None = None) -> bool:
         """Let a reason hold; returns whether it is new."""
         known = self.reasons.get(code)
         if known is not None and known.message == message and known.action is action:

@@ -2,8 +2,8 @@
 
 Moves over one horizon are measured against their own standard deviation (an exponential mean of squares), and against a
 least size in basis points, which alone decides until enough moves were seen. After a jump the new price is the
-reference: if it holds, calm returns after the hold time; if it snaps back, that is the next jump. Statistics are floats;
-they never become a price.
+reference: if it holds, calm returns after the hold time; if it snaps back, that is the next jump. Statistics are
+floats, and none becomes a price.
 """
 
 import math

@@ -100,8 +100,8 @@ class LossWatch:
         key = code.value.lower()
         if limit.amount is not None and loss.amount >= limit.amount:
             return (
-                f"{plain(loss.amount.quantize(_CENT))} {what}, the limit is {plain(limit.amount)}; `resume` goes on from "
-                f"here, or raise `risk.{key}.amount`"
+                f"{plain(loss.amount.quantize(_CENT))} {what}, the limit is {plain(limit.amount)}; `resume` goes on "
+                f"from here, or raise `risk.{key}.amount`"
             )
         if limit.percent and loss.percent >= limit.percent:
             return (

@@ -5,7 +5,7 @@ The state stream carries the titles, docs/risk.md carries both; a test keeps the
 
 from typing import NamedTuple
 
-from opensqt.engine.risk.reasons import Code
+from opensqt.engine.risk.reasons import ACTION_KEYS, POLICIES, WITHHOLD, Code, Pull
 
 
 class ReasonText(NamedTuple):
@@ -38,12 +38,18 @@ REASON_TEXTS: dict[Code, ReasonText] = {
         "The engine was held up", "引擎曾停顿", "Ends when the session and the books were begun anew."
     ),
     Code.CLOCK_SKEW: ReasonText(
-        "Clock differs from the exchange's", "时钟与交易所不一致", "Ends when the clocks agree; set this machine's clock."
+        "Clock differs from the exchange's",
+        "时钟与交易所不一致",
+        "Ends when the clocks agree; set this machine's clock.",
     ),
     Code.PRICE_JUMP: ReasonText("The price jumped", "价格跳变", "Ends when the price has been calm for the hold time."),
-    Code.SYMBOL_NOT_TRADING: ReasonText("Not trading at the exchange", "交易所暂停交易", "Ends when the symbol trades."),
+    Code.SYMBOL_NOT_TRADING: ReasonText(
+        "Not trading at the exchange", "交易所暂停交易", "Ends when the symbol trades."
+    ),
     Code.INSTRUMENT_CHANGED: ReasonText(
-        "Tick or lot size changed", "最小变动单位已改变", "Stop with `flatten`, then begin anew with another id and tag."
+        "Tick or lot size changed",
+        "最小变动单位已改变",
+        "Stop with `flatten`, then begin anew with another id and tag.",
     ),
     Code.OPERATOR_PAUSE: ReasonText("Paused by the operator", "操作员已暂停", "Ends with `resume`."),
     Code.OUT_OF_RANGE: ReasonText(
@@ -57,9 +63,13 @@ REASON_TEXTS: dict[Code, ReasonText] = {
         "Leverage was not accepted", "杠杆设置被拒绝", "Ends when the exchange reports the configured leverage."
     ),
     Code.SETTINGS_CHANGED: ReasonText(
-        "Account settings were changed", "账户设置被更改", "Ends when leverage, margin and position mode are as configured."
+        "Account settings were changed",
+        "账户设置被更改",
+        "Ends when leverage, margin and position mode are as configured.",
     ),
-    Code.INSUFFICIENT_MARGIN: ReasonText("Not enough margin", "保证金不足", "Ends after a rest; deposit or lower sizes."),
+    Code.INSUFFICIENT_MARGIN: ReasonText(
+        "Not enough margin", "保证金不足", "Ends after a rest; deposit or lower sizes."
+    ),
     Code.RATE_LIMITED: ReasonText("Rate limited", "请求被限速", "Ends after the time the exchange asked for."),
     Code.FILL_RATE: ReasonText("Too many fills at once", "成交过快", "Ends after the hold time."),
     Code.DAILY_LOSS: ReasonText("Daily loss limit", "达到当日亏损上限", "Ends with the UTC day, or with `resume`."),
@@ -72,7 +82,9 @@ REASON_TEXTS: dict[Code, ReasonText] = {
     Code.CREDENTIALS_REFUSED: ReasonText(
         "The exchange refuses the key", "交易所拒绝 API 密钥", "Give the connector a key that may trade, then resume."
     ),
-    Code.STORE_STALLED: ReasonText("State is not being saved", "状态未能保存", "Ends when the disk takes writes again."),
+    Code.STORE_STALLED: ReasonText(
+        "State is not being saved", "状态未能保存", "Ends when the disk takes writes again."
+    ),
     Code.FENCED: ReasonText("Another engine runs this bot", "另一引擎正在运行此机器人", "Stop one of the two."),
     Code.MAX_POSITION: ReasonText("Position limit", "仓位上限", "An opening order was not sent."),
     Code.MAX_NOTIONAL: ReasonText("Notional limit", "名义价值上限", "An opening order was not sent."),
@@ -83,3 +95,28 @@ REASON_TEXTS: dict[Code, ReasonText] = {
     Code.SELF_TRADE: ReasonText("Would trade with ourselves", "会与自己成交", "An order waits for the other to go."),
     Code.FILTER_REJECTED: ReasonText("Breaks a rule of the exchange", "不符合交易所规则", "An order was not sent."),
 }
+
+_PULL_TEXTS = {
+    Pull.KEEP: "stay",
+    Pull.WHEN_STALE: "opening ones go when it lasts",
+    Pull.NOW: "opening ones go",
+    Pull.ALL: "all of ours go",
+    Pull.FLATTEN: "all of ours go, then the position",
+}
+
+
+def docs_table() -> list[str]:
+    """Return the table of docs/risk.md, line by line."""
+    lines = [
+        "| code | title | 中文 | state | resting orders | action set by | when it ends, what to do |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for code, text in REASON_TEXTS.items():
+        policy = POLICIES[code]
+        name = f"`{code.value}`" + ("¹" if policy == WITHHOLD else "")
+        state = "(no change)" if policy == WITHHOLD else policy.state.name
+        key = f"`{ACTION_KEYS[code]}`" if code in ACTION_KEYS else ""
+        lines.append(
+            f"| {name} | {text.title} | {text.title_zh} | {state} | {_PULL_TEXTS[policy.pull]} | {key} | {text.ends} |"
+        )
+    return lines

@@ -145,3 +145,15 @@ POLICIES: dict[Code, Policy] = {
     Code.FILTER_REJECTED: WITHHOLD,
 }
 """What each code does unless the configuration names another action for it."""
+
+ACTION_KEYS: dict[Code, str] = {
+    Code.PRICE_JUMP: "risk.jumps.action",
+    Code.CLOCK_SKEW: "risk.clock.action",
+    Code.SETTINGS_CHANGED: "risk.settings_action",
+    Code.FILL_RATE: "risk.fill_rate.action",
+    Code.DAILY_LOSS: "risk.daily_loss.action",
+    Code.DRAWDOWN: "risk.drawdown.action",
+    Code.LIQUIDATION_NEAR: "risk.liquidation.action",
+    Code.VOLUME_HALT: "volume_halt.action",
+}
+"""Where the configuration names another action for a code."""
