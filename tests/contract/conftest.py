@@ -40,12 +40,19 @@ class Simulators:
         self._used += 1
         return self._binance.connector_config(folder, self._used - 1, leverage=10)
 
+    def public_binance(self, folder: Path) -> ConnectorConfig:
+        """Return paper trading on the public market of the same venue."""
+        self.binance(folder)
+        assert self._binance is not None, "the line before started it"
+        return self._binance.paper_config(folder, latency_ms=1.0)
+
     def close(self) -> None:
         self._stack.close()
 
 
 VENUES: dict[str, Callable[[Path, Simulators], ConnectorConfig]] = {
     "binance-sim": lambda folder, simulators: simulators.binance(folder),
+    "paper-on-binance-sim": lambda folder, simulators: simulators.public_binance(folder),
     "paper": lambda folder, _simulators: connector_config(folder, latency_ms=1.0),
 }
 

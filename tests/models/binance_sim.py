@@ -12,6 +12,7 @@ from typing import Any
 
 from opensqt.connector.config import ConnectorConfig
 from opensqt.connector.venues.binance.config import BinanceConfig, Endpoints
+from opensqt.connector.venues.paper.config import PaperConfig
 from opensqt.connector.veto import VetoConfig
 from opensqt.runtime.config import GrpcServerConfig
 from opensqt.runtime.secret import Secret
@@ -48,6 +49,23 @@ class BinanceSim:
             mode="testnet",
             grpc=GrpcServerConfig(port=0, unix_socket=str(folder / "c.sock")),
             binance=self.config(account, **changes),
+            limits=VetoConfig(),
+            command_timeout_ms=3_000,
+            state_file=folder / "connector.json",
+        )
+
+    def paper_config(self, folder: Path, **paper: Any) -> ConnectorConfig:
+        """Return a connector that paper-trades this venue's public market, without a key."""
+        return ConnectorConfig(
+            exchange="binance",
+            mode="paper",
+            grpc=GrpcServerConfig(port=0, unix_socket=str(folder / "c.sock")),
+            binance=BinanceConfig(
+                symbols=tuple(self.ready["symbols"]),
+                endpoints=Endpoints(rest=self.ready["rest"], public=self.ready["public"], market=self.ready["market"]),
+                request_timeout_ms=2_000,
+            ),
+            paper=PaperConfig(state_file=folder / "paper.db", **paper),
             limits=VetoConfig(),
             command_timeout_ms=3_000,
             state_file=folder / "connector.json",

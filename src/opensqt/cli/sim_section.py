@@ -23,7 +23,7 @@ Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 
 
 class SimConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A simulated venue on loopback; the connector trades on it with `connector.binance.endpoints: from_sim`.
+    """A simulated venue on loopback; the connector trades on it with `connector.<venue>.endpoints: from_sim`.
 
     `source: synthetic` plays a market of `symbols` from `seed`; `source: replay` plays the raw captures in `files`,
     over and over with `loop`. `speed` is market seconds per second. `seed` makes the keys and the faults too.

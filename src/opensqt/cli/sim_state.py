@@ -1,6 +1,6 @@
-"""An engine's state file on a simulated venue: worthless after the run, since the venue forgets, and never a real one.
+"""State files made on a simulated venue: worthless after the run, since the venue forgets, and never real ones.
 
-The file is marked beside it (`engine.db` by `engine.db.sim`) before it is first used there. A marked file of an earlier
+A file is marked beside it (`engine.db` by `engine.db.sim`) before it is first used there. A marked file of an earlier
 run is removed, so that every run begins with an empty venue and an empty ledger. One without the mark was made on
 another venue: it is never touched, and the run is refused.
 """
@@ -22,7 +22,7 @@ def begin_on_sim(state_file: Path) -> bool:
         found = state_file.exists()
         if found and not mark.exists():
             raise CliError(
-                f"engine.state_file {state_file} holds a ledger of another venue, not of a simulated one; give the"
+                f"the state file {state_file} holds a ledger of another venue, not of a simulated one; give the"
                 " configuration with the simulator a state_file of its own"
             )
         state_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -30,5 +30,5 @@ def begin_on_sim(state_file: Path) -> bool:
         for part in _PARTS:
             state_file.with_name(state_file.name + part).unlink(missing_ok=True)
     except OSError as error:
-        raise CliError(f"the engine's state at {state_file} cannot be replaced ({error.strerror})") from None
+        raise CliError(f"the state at {state_file} cannot be replaced ({error.strerror})") from None
     return found

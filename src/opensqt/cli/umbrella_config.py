@@ -68,7 +68,8 @@ class UmbrellaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         """Return whether the connector's exchange is the simulator of this configuration."""
         if self.sim is None or self.connector is None or self.connector.exchange != self.sim.venue:
             return False
-        return self.connector.binance.endpoints.rest == base_urls(self.sim.port)["rest"]
+        section = getattr(self.connector, self.sim.venue)
+        return bool(section.endpoints.rest == base_urls(self.sim.port)["rest"])
 
     def _ports(self) -> list[tuple[str, int | None]]:
         found: list[tuple[str, int | None]] = []

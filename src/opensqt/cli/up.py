@@ -48,9 +48,18 @@ def up(
         if loaded.sim is not None:
             require_free(loaded.sim.port, "sim.port")
         folder.prepare(fresh=False)
-        if loaded.engine is not None and loaded.trades_on_sim and begin_on_sim(loaded.engine.state_file):
+        if loaded.trades_on_sim and _begin_on_sim(loaded, folder):
             print_line("the simulated venue has forgotten the last run, so its ledger is not used", to_stderr=json)
         return operate(plan_of(config.stem, loaded, folder), for_, as_json=json)
+
+
+def _begin_on_sim(config: UmbrellaConfig, folder: StateDir) -> bool:
+    files = [] if config.engine is None else [config.engine.state_file]
+    if config.connector is not None and config.connector.mode == "paper":
+        # The paper account lived in a market that begins again, too.
+        files.append(folder.path / config.connector.paper.state_file)
+    removed = [begin_on_sim(file) for file in files]
+    return any(removed)
 
 
 def operate(plan: Plan, duration_s: float | None, *, as_json: bool) -> int:

@@ -87,8 +87,8 @@ class BookWriter(Protocol):
         ...
 
 
-class AdapterSink(Protocol):
-    """Where an adapter pushes. Nothing here blocks or raises."""
+class MarketSink(Protocol):
+    """Where the public half of a venue pushes. Nothing here blocks or raises."""
 
     @property
     def budget(self) -> RateBudget:
@@ -112,6 +112,18 @@ class AdapterSink(Protocol):
         """Take a mark price with its funding terms."""
         ...
 
+    def on_instrument(self, instrument: Instrument) -> None:
+        """Take an instrument or its new revision."""
+        ...
+
+    def on_session(self, status: SessionStatus) -> None:
+        """Take the state of the sessions with the venue."""
+        ...
+
+
+class AdapterSink(MarketSink, Protocol):
+    """Where an adapter pushes: the market, and the account."""
+
     def on_order(self, order: Order) -> None:
         """Take the newest state of one order of the account, whoever placed it."""
         ...
@@ -130,14 +142,6 @@ class AdapterSink(Protocol):
 
     def on_cash_flow(self, flow: CashFlow) -> None:
         """Take a wallet change that is no trade."""
-        ...
-
-    def on_instrument(self, instrument: Instrument) -> None:
-        """Take an instrument's new revision."""
-        ...
-
-    def on_session(self, status: SessionStatus) -> None:
-        """Take the state of the sessions with the venue."""
         ...
 
     def on_outcome(self, report: OutcomeReport) -> None:
@@ -224,6 +228,61 @@ class MarketQueries(Protocol):
         Raises:
             UnsupportedError: the venue publishes none.
         """
+        ...
+
+
+class PublicMarket(Protocol):
+    """The public half of a venue: its live market, without a key. The paper venue matches on it.
+
+    It has no private stream: of the status it pushes only the market's part counts.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Return what the venue can do; of it, its name, its candle intervals and its client order ids count here."""
+        ...
+
+    @property
+    def instruments(self) -> Mapping[str, Instrument]:
+        """Return the instruments by canonical symbol; filled when `start` has returned."""
+        ...
+
+    @property
+    def rate_windows(self) -> Sequence[RateWindow]:
+        """Return the venue's limits on public requests."""
+        ...
+
+    @property
+    def market(self) -> MarketQueries:
+        """Return the market queries."""
+        ...
+
+    async def start(self, sink: MarketSink) -> None:
+        """Connect, load instruments and push them with their marks.
+
+        Raises:
+            OpensqtError: the venue cannot be reached or refuses us; says what to do.
+        """
+        ...
+
+    async def run(self) -> None:
+        """Keep the streams alive until cancelled; reconnects by itself."""
+        ...
+
+    async def stop(self) -> None:
+        """Close everything that `start` opened."""
+        ...
+
+    def venue_time_ns(self) -> int:
+        """Return the venue's clock."""
+        ...
+
+    def subscribe(self, channel: Channel) -> None:
+        """Open one upstream subscription."""
+        ...
+
+    def unsubscribe(self, channel: Channel) -> None:
+        """Close one upstream subscription."""
         ...
 
 

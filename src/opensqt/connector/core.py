@@ -229,9 +229,8 @@ class ConnectorCore:
         """Take the state of the sessions; when the private one breaks, whatever is on its way is unknown."""
         if status == self.session:
             return
-        was_up = self.session.private_stream_up
-        self.session = status
-        if was_up and not status.private_stream_up:
+        before, self.session = self.session, status
+        if before.private_stream_up and not status.private_stream_up:
             self.gateway.connection_lost(self.clock.monotonic_ns(), f"the venue's session broke ({status.reason})")
         private = FeedHealth(
             symbol="",
@@ -242,6 +241,10 @@ class ConnectorCore:
             last_market_data_ns=max((feed.last_receive_ns for feed in self.feeds.values()), default=0),
         )
         self.trade.publish("", lambda: frames.feed_frame(private))
+        if before.market_stream_up != status.market_stream_up:
+            # Whoever trades a symbol must hear of it even while its book stays VALID: trades may be what is missing.
+            for feed in self.feeds.values():
+                self._on_validity(feed)
 
     def feed_health(self, feed: BookFeed) -> FeedHealth:
         """Return whether the data behind a symbol can be believed."""

@@ -13,7 +13,7 @@ import msgspec
 from opensqt.domain.account import Account, Position
 from opensqt.domain.errors import ErrorReason
 from opensqt.domain.fill import CashFlow, Fill
-from opensqt.domain.market import Candle
+from opensqt.domain.market import BookValidity, Candle
 from opensqt.domain.order import Order, Side
 
 # ---- market, in
@@ -41,11 +41,12 @@ class BookDelta(msgspec.Struct, frozen=True, tag=True, gc=False):
 
 
 class BookLost(msgspec.Struct, frozen=True, tag=True, gc=False):
-    """The book can no longer be believed; it stays SYNCING until the next snapshot."""
+    """The book can no longer be believed; it stays SYNCING, or STALE, until the next snapshot."""
 
     symbol: str
     time_ns: int
     reason: str
+    validity: BookValidity = BookValidity.SYNCING
 
 
 class TradePrint(msgspec.Struct, frozen=True, tag=True, gc=False):

@@ -5,6 +5,7 @@ from typing import final
 from opensqt._core.book import OrderBook
 from opensqt._core.match import BUY, SELL, Matcher, MatchEvent
 from opensqt.domain.clock import NS_PER_MS
+from opensqt.domain.errors import ErrorReason, StateError
 from opensqt.domain.instrument import Instrument
 from opensqt.domain.market import BookValidity
 from opensqt.domain.order import Side
@@ -13,6 +14,9 @@ from opensqt.matching.config import VenueConfig
 from opensqt.matching.events import BookDelta, BookLost, BookSnapshot, TradePrint
 from opensqt.matching.funding import FundingClock
 from opensqt.matching.mark import MarkTracker
+
+UNIT_FIELDS = ("symbol", "settle_asset", "tick_size", "lot_size", "contract_multiplier")
+"""What may not change while orders, positions and money are counted in it."""
 
 
 @final
@@ -43,6 +47,21 @@ class SymbolMarket:
         # External liquidity our takers used up since the last change of the book: it cannot be used twice.
         self._consumed: dict[tuple[bool, int], int] = {}
         self._was_crossed = False
+
+    def set_instrument(self, instrument: Instrument) -> None:
+        """Take new limits, fees or another status; prices and sizes are counted as before.
+
+        Raises:
+            StateError: STALE_INSTRUMENT, the tick, the lot or the contract differs: nothing kept here would be true.
+        """
+        known = self.instrument
+        if any(getattr(known, name) != getattr(instrument, name) for name in UNIT_FIELDS):
+            raise StateError(
+                ErrorReason.STALE_INSTRUMENT,
+                f"{known.symbol} counts in other units now: tick {known.tick_size} -> {instrument.tick_size}, lot "
+                f"{known.lot_size} -> {instrument.lot_size}",
+            )
+        self.instrument = instrument
 
     def on_delta(self, event: BookDelta) -> list[MatchEvent]:
         """Apply changed levels; return what they did to our orders."""
@@ -87,9 +106,9 @@ class SymbolMarket:
             matcher.on_depth(side, price_ticks, book.lots_at(side == BUY, price_ticks))
         return matcher.on_best(book.best_bid_ticks or 0, book.best_ask_ticks or 0)
 
-    def lose(self, reason: str) -> list[MatchEvent]:
+    def lose(self, reason: str, validity: BookValidity = BookValidity.SYNCING) -> list[MatchEvent]:
         """Stop believing the book."""
-        self.validity = BookValidity.SYNCING
+        self.validity = validity
         self.validity_reason = reason
         return []
 
@@ -103,7 +122,7 @@ class SymbolMarket:
 
     def on_lost(self, event: BookLost) -> None:
         """Stop believing the book, whose continuity was broken; a jump of the price may follow."""
-        self.lose(event.reason)
+        self.lose(event.reason, event.validity)
         self._was_crossed = False
         self.book.clear()
         self.mark.jump()

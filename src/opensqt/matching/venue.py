@@ -96,6 +96,14 @@ class SimulatedVenue:
             records.add_candles(event.symbol, market.candles.load_history(event.candles))
         return self._deliver() if records.out or self._line.events else []
 
+    def set_instrument(self, instrument: Instrument) -> None:
+        """Trade a symbol by new limits, fees or another status from now on.
+
+        Raises:
+            StateError: STALE_INSTRUMENT, its units changed.
+        """
+        self._records.markets[instrument.symbol].set_instrument(instrument)
+
     def advance(self, now_ns: int) -> list[VenueEvent]:
         """Move the clock: execute commands that have arrived, return private events that have."""
         self._run_commands(now_ns)

@@ -255,3 +255,16 @@ def test_data_is_measured_into_the_book_and_out_of_it() -> None:
     assert update.decode_time_ns == now + 3_000
     measured = {one.hop: one.max_ns // 1_000 for one in rig.core.latency.summaries()}
     assert measured == {Hop.VENUE: 2_000, Hop.DECODE: 3, Hop.PUBLISH: 8}
+
+
+def test_market_stream_that_goes_down_is_told_per_symbol_while_the_book_stays_valid() -> None:
+    rig = Rig()
+    rig.core.feeds[SYMBOL].set_validity(BookValidity.VALID)
+    session = rig.attach()
+    rig.items(session)
+    rig.core.on_session(SessionStatus(market_stream_up=False, private_stream_up=True, reason="no trades"))
+    feeds = [item.feed for item in rig.items(session) if item.HasField("feed")]
+    assert [(feed.symbol, feed.market_stream_up, feed.reason) for feed in feeds] == [
+        ("", False, "no trades"),
+        (SYMBOL, False, "no trades"),
+    ]

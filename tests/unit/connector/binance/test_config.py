@@ -9,6 +9,7 @@ from opensqt.connector.rate_budget import Lane, RateBudget
 from opensqt.connector.venues.binance.config import LIVE, TESTNET, BinanceConfig, Endpoints, endpoints_of
 from opensqt.connector.venues.binance.errors import http_failure
 from opensqt.connector.venues.binance.rest import limit_circuit
+from opensqt.connector.venues.paper.config import PaperConfig
 from opensqt.domain.clock import NS_PER_S
 from opensqt.domain.errors import LimitError
 from opensqt.runtime.config import ConfigError, load_config
@@ -33,9 +34,20 @@ def test_key_without_secret_is_refused_and_neither_is_shown() -> None:
     assert "kkkk" not in str(raised.value)
 
 
-def test_real_exchange_needs_a_mode_and_a_key(tmp_path: Path) -> None:
+def test_paper_trading_on_the_live_market_needs_no_key_and_nothing_of_the_built_in_market() -> None:
+    assert ConnectorConfig(exchange="binance").mode == "paper"
+    with pytest.raises(ConfigError, match=r"paper\.speed"):
+        ConnectorConfig(exchange="binance", paper=PaperConfig(speed=2.0))
+
+
+def test_modes_that_a_venue_does_not_have_are_refused() -> None:
     with pytest.raises(ConfigError, match="mode"):
-        ConnectorConfig(exchange="binance")
+        ConnectorConfig(mode="live")
+    with pytest.raises(ConfigError, match="mode"):
+        ConnectorConfig(exchange="ccxt", mode="paper")
+
+
+def test_real_account_needs_a_key(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="api_key"):
         ConnectorConfig(exchange="binance", mode="testnet")
     (tmp_path / "key").write_text("abc\n")

@@ -15,9 +15,12 @@ clock_sync, book_sync, session, order_table, account_book, dead_man, market_feed
 stream_client         WebSocket; rest: HTTP. Nothing else opens a connection
 stream_runner, api_client, user_stream
                       sessions: market routes, order API, the account's stream
+market_streams        the public routes with the books they feed
 order_entry, queries, account_queries, market_queries
                       the roles of an adapter
 opening, start_checks, takeover, upkeep, instruments_watch, snapshots
                       what is asked at the start, after a break, and now and then
-adapter               puts them together
+offers                capabilities
+public_market         puts the public half together: the market under paper trading
+adapter               puts an account's session together
 """

@@ -16,8 +16,8 @@ from typing import final
 import structlog
 
 from opensqt.connector.adapter import AdapterSink, Capabilities, SessionStatus
-from opensqt.connector.market_types import INTERVAL_MS, Channel
-from opensqt.connector.rate_budget import CommandCosts, RateWindow
+from opensqt.connector.market_types import Channel
+from opensqt.connector.rate_budget import RateWindow
 from opensqt.connector.venues.binance.account_book import AccountBook
 from opensqt.connector.venues.binance.account_queries import BinanceAccountQueries
 from opensqt.connector.venues.binance.api_client import ApiClient
@@ -26,29 +26,22 @@ from opensqt.connector.venues.binance.config import BinanceConfig, endpoints_of
 from opensqt.connector.venues.binance.dead_man import DeadMan
 from opensqt.connector.venues.binance.error_codes import Action
 from opensqt.connector.venues.binance.instruments_watch import InstrumentsWatch
-from opensqt.connector.venues.binance.limits import ORDERS_1M, ORDERS_10S, WEIGHT_1M, WireLimit, windows_of
-from opensqt.connector.venues.binance.market_feed import MarketFeed, SymbolFeed
+from opensqt.connector.venues.binance.limits import KNOWN_WINDOWS
+from opensqt.connector.venues.binance.market_feed import SymbolFeed
 from opensqt.connector.venues.binance.market_queries import BinanceMarketQueries
+from opensqt.connector.venues.binance.market_streams import MarketStreams
+from opensqt.connector.venues.binance.offers import offers
 from opensqt.connector.venues.binance.opening import Opening
 from opensqt.connector.venues.binance.order_entry import BinanceOrderEntry
-from opensqt.connector.venues.binance.parse_market import INTERVAL_WORDS
 from opensqt.connector.venues.binance.parse_user import UserContext, parse_user_event
 from opensqt.connector.venues.binance.payload import PayloadError
 from opensqt.connector.venues.binance.queries import BinanceQueries
-from opensqt.connector.venues.binance.requests_orders import (
-    CLIENT_ORDER_ID_PATTERN,
-    MAX_BATCH_CANCEL,
-    MAX_BATCH_PLACE,
-    OrderStyle,
-)
+from opensqt.connector.venues.binance.requests_orders import OrderStyle
 from opensqt.connector.venues.binance.rest import Credentials, RestClient
 from opensqt.connector.venues.binance.routes import RouteBoard
-from opensqt.connector.venues.binance.session import StreamSession
 from opensqt.connector.venues.binance.sign import signer_of
-from opensqt.connector.venues.binance.snapshots import SnapshotFetcher
 from opensqt.connector.venues.binance.start_checks import StartChecks
-from opensqt.connector.venues.binance.stream import CONTRACT_INFO, Route, route_of
-from opensqt.connector.venues.binance.stream_runner import StreamRunner
+from opensqt.connector.venues.binance.stream import Route
 from opensqt.connector.venues.binance.takeover import Takeover
 from opensqt.connector.venues.binance.upkeep import Upkeep
 from opensqt.connector.venues.binance.user_events import ListenKeyExpiredEvent
@@ -57,24 +50,6 @@ from opensqt.domain.clock import NS_PER_MS, NS_PER_S, Clock
 from opensqt.domain.errors import ErrorReason, UnavailableError
 from opensqt.domain.instrument import Instrument
 from opensqt.domain.market import BookValidity
-
-FEED_TICK_S = 0.05
-
-# What holds until exchangeInfo has told the limits of today.
-_LIMITS = windows_of(
-    (
-        WireLimit("REQUEST_WEIGHT", "MINUTE", 1, 2400),
-        WireLimit("ORDERS", "SECOND", 10, 300),
-        WireLimit("ORDERS", "MINUTE", 1, 1200),
-    )
-)
-_ORDER = {ORDERS_10S: 1, ORDERS_1M: 1}
-_COSTS = CommandCosts(
-    place=_ORDER,
-    amend={WEIGHT_1M: 1, **_ORDER},
-    cancel={WEIGHT_1M: 1},
-    cancel_all={WEIGHT_1M: 1},
-)
 
 _log = structlog.get_logger(__name__)
 
@@ -102,25 +77,13 @@ class BinanceAdapter:
         self._rng = Random(config.seed or clock.now_ns())  # noqa: S311  jitter, no secret
         self._status = SessionStatus(market_stream_up=False, private_stream_up=False)
         self._routes = RouteBoard()
-        self._runners: dict[Route, StreamRunner] = {}
-        self._channels: dict[Channel, dict[str, int]] = {}
+        self._streams: MarketStreams | None = None
         self._certain_ns = 0
         self._dead_man = DeadMan(config.dead_man_ms)
         self._rest: RestClient | None = None
         self._upkeep: Upkeep | None = None
-        self.rate_windows: tuple[RateWindow, ...] = _LIMITS
-        self.capabilities = Capabilities(
-            exchange="binance",
-            mode=mode,
-            max_batch_place=MAX_BATCH_PLACE,
-            max_batch_cancel=MAX_BATCH_CANCEL,
-            amend=True,
-            stream_order_entry=config.order_entry == "websocket",
-            dead_man_switch=True,
-            client_order_id_pattern=CLIENT_ORDER_ID_PATTERN,
-            kline_intervals=tuple(name for name, ms in INTERVAL_MS.items() if ms in INTERVAL_WORDS),
-            command_costs=_COSTS,
-        )
+        self.rate_windows: tuple[RateWindow, ...] = KNOWN_WINDOWS
+        self.capabilities: Capabilities = offers(config, mode)
 
     @property
     def instruments(self) -> Mapping[str, Instrument]:
@@ -168,15 +131,14 @@ class BinanceAdapter:
     async def run(self) -> None:
         """Keep the sessions alive until cancelled."""
         assert self._upkeep is not None, "run needs start"
+        assert self._streams is not None, "run needs start"
         async with asyncio.TaskGroup() as group:
-            for runner in self._runners.values():
-                group.create_task(runner.run())
+            group.create_task(self._streams.run())
             group.create_task(self._user_stream.run())
             if self._api is not None:
                 group.create_task(self._api.run())
             group.create_task(self._watch.run())
             group.create_task(self._upkeep.run())
-            group.create_task(self._tick_feed())
 
     async def stop(self) -> None:
         """Stop the countdowns of engines that have left, and close what `start` opened."""
@@ -184,8 +146,8 @@ class BinanceAdapter:
             return
         if self._upkeep is not None and self._routes.is_up(Route.PRIVATE):
             await self._upkeep.disarm()
-        if self._runners:
-            self._snapshots.close()
+        if self._streams is not None:
+            self._streams.close()
             self.orders.close()
             self._user_stream.close()
         await self._rest.close()
@@ -198,14 +160,14 @@ class BinanceAdapter:
     def watch_engines(self, attended: frozenset[str], claimed: frozenset[str]) -> None:
         """Cover by the dead-man switch what is attended and has a valid book."""
         if self._upkeep is not None:
-            feeds = self._feed.feeds
+            feeds = self.feeds
             good = frozenset(s for s in attended if s in feeds and feeds[s].sync.validity is BookValidity.VALID)
             self._upkeep.watch(good, claimed)
 
     @property
     def feeds(self) -> Mapping[str, SymbolFeed]:
         """Return what flows, by canonical symbol; the counts of its synchronisers are for operators and tests."""
-        return self._feed.feeds
+        return {} if self._streams is None else self._streams.feeds
 
     @property
     def rest(self) -> RestClient:
@@ -224,15 +186,13 @@ class BinanceAdapter:
 
     def subscribe(self, channel: Channel) -> None:
         """Open a channel's streams."""
-        streams = self._feed.streams_of(channel)
-        self._channels[channel] = streams
-        for name, limit_ns in streams.items():
-            self._runners[route_of(name)].want({name: limit_ns})
+        assert self._streams is not None, "subscribe needs start"
+        self._streams.subscribe(channel)
 
     def unsubscribe(self, channel: Channel) -> None:
         """Close a channel's streams."""
-        for name, limit_ns in self._channels.pop(channel, {}).items():
-            self._runners[route_of(name)].drop({name: limit_ns})
+        assert self._streams is not None, "unsubscribe needs start"
+        self._streams.unsubscribe(channel)
 
     # ---- start
 
@@ -252,25 +212,17 @@ class BinanceAdapter:
         return (lambda: self._client(url, sink, credentials)) if url else None
 
     def _start_streams(self, sink: AdapterSink) -> None:
-        self._snapshots = SnapshotFetcher(self._queries)
-        self._feed = MarketFeed(
+        max_age_ns = self._config.connection_max_age_s * NS_PER_S
+        self._streams = MarketStreams(
+            self._urls,
+            self._queries,
+            self._watch,
             sink,
             self._clock,
             self._rng,
-            snapshot_due=lambda feed: self._snapshots.fetch(self._feed, feed),
-            rules_changed=self._watch.hint,
+            on_route=self._on_route,
+            max_age_ns=max_age_ns,
         )
-        self._feed.set_listings(self._queries.listings)
-        max_age_ns = self._config.connection_max_age_s * NS_PER_S
-        for route, url in ((Route.PUBLIC, self._urls.public), (Route.MARKET, self._urls.market)):
-            self._runners[route] = StreamRunner(
-                url,
-                StreamSession(self._rng, max_age_ns),
-                self._clock,
-                self._feed.on_message,
-                lambda is_up, why, route=route: self._on_route(route, is_up, why),  # type: ignore[misc]
-            )
-        self._runners[Route.MARKET].want({CONTRACT_INFO: 0})
         self._user_stream = UserStream(
             self._urls.private,
             self._queries,
@@ -328,8 +280,6 @@ class BinanceAdapter:
         self._certain_ns = now_ns
 
     def _on_route(self, route: Route, is_up: bool, why: str) -> None:
-        if route is Route.PUBLIC and not is_up:
-            self._feed.on_lost(f"the market stream is down: {why}")
         if route is Route.PRIVATE and not is_up and self._routes.is_up(route):
             self._certain_ns = self.venue_time_ns()
         status = self._routes.set(route, is_up, why)
@@ -348,12 +298,8 @@ class BinanceAdapter:
             self._user_stream.expired()
 
     def _on_new_instruments(self) -> None:
-        self._feed.set_listings(self._queries.listings)
-
-    async def _tick_feed(self) -> None:
-        while True:
-            await asyncio.sleep(FEED_TICK_S)
-            self._feed.tick()
+        if self._streams is not None:
+            self._streams.use_listings()
 
     def _stamp_ms(self) -> int:
         now_ns = self._clock.monotonic_ns()

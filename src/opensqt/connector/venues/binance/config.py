@@ -81,6 +81,20 @@ class BinanceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 "dead_man_ms", self.dead_man_ms, "is refreshed every third of it", "use 10000 or more, or 0 for none"
             )
 
+    def check_account(self, mode: str) -> None:
+        """Check what trading with an account needs.
+
+        Raises:
+            ConfigError: there is no key.
+        """
+        if self.api_key is None:
+            raise ConfigError.single(
+                "binance.api_key",
+                "missing",
+                f"mode {mode} trades with an account",
+                "give binance.api_key_file and binance.api_secret_file, or use mode: paper",
+            )
+
 
 def endpoints_of(mode: str, given: Endpoints) -> Endpoints:
     """Return all addresses: those that were given, the mode's for the rest."""

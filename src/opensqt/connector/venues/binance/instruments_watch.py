@@ -9,7 +9,7 @@ from typing import Final, final
 
 import structlog
 
-from opensqt.connector.adapter import AdapterSink
+from opensqt.connector.adapter import MarketSink
 from opensqt.connector.venues.binance import requests_market as ask
 from opensqt.connector.venues.binance.queries import BinanceQueries
 from opensqt.connector.venues.binance.symbols import FeeRates, next_instruments, parse_exchange
@@ -34,7 +34,7 @@ class InstrumentsWatch:
         on_change: called after a change, before anything else is read.
     """
 
-    def __init__(self, queries: BinanceQueries, sink: AdapterSink, clock: Clock, on_change: Callable[[], None]) -> None:
+    def __init__(self, queries: BinanceQueries, sink: MarketSink, clock: Clock, on_change: Callable[[], None]) -> None:
         self._q = queries
         self._sink = sink
         self._clock = clock

@@ -85,3 +85,13 @@ def used_by_headers(headers: Mapping[str, str]) -> tuple[Used, ...]:
         if window is not None and re.fullmatch(r"[0-9]{1,9}", value, re.ASCII):
             found.append(Used(window, int(value)))
     return tuple(found)
+
+
+KNOWN_WINDOWS: tuple[RateWindow, ...] = windows_of(
+    (
+        WireLimit("REQUEST_WEIGHT", "MINUTE", 1, 2400),
+        WireLimit("ORDERS", "SECOND", 10, 300),
+        WireLimit("ORDERS", "MINUTE", 1, 1200),
+    )
+)
+"""What holds until exchangeInfo has told the limits of today."""

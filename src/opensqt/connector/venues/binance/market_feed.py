@@ -13,7 +13,7 @@ import structlog
 
 from opensqt._core.decode import binance as kernel
 from opensqt._core.decode.errors import DecodeError
-from opensqt.connector.adapter import AdapterSink, BookWriter
+from opensqt.connector.adapter import BookWriter, MarketSink
 from opensqt.connector.market_types import Channel, ChannelKind
 from opensqt.connector.venues.binance import stream
 from opensqt.connector.venues.binance.book_sync import Best, BookSync
@@ -59,7 +59,7 @@ class MarketFeed:
 
     def __init__(
         self,
-        sink: AdapterSink,
+        sink: MarketSink,
         clock: Clock,
         rng: Random,
         *,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import final
 
-from opensqt.connector.adapter import AdapterSink
+from opensqt.connector.adapter import AdapterSink, MarketSink
 from opensqt.connector.venues.binance import requests_market as ask
 from opensqt.connector.venues.binance.clock_sync import ClockSync
 from opensqt.connector.venues.binance.instruments_watch import InstrumentsWatch
@@ -14,6 +14,7 @@ from opensqt.connector.venues.binance.rest import RestClient
 from opensqt.connector.venues.binance.start_checks import StartChecks
 from opensqt.connector.venues.binance.symbols import parse_exchange, with_fees
 from opensqt.domain.clock import Clock
+from opensqt.domain.instrument import Instrument
 
 
 @final
@@ -40,18 +41,32 @@ class Opening:
             ConfigError, OpensqtError: what must hold does not; says what to do.
         """
         checks = self._checks
-        await checks.clock_samples()
-        sink.budget.align(self._sync.offset_ns(self._clock.monotonic_ns()))
-        exchange = await self._q.ask(ask.exchange_info(), "query instruments", parse_exchange)
-        if exchange.windows:
-            sink.budget.replace_windows(exchange.windows)
-        chosen = checks.choose(exchange.instruments)
+        chosen = await self._look_around(sink)
         await self._check_key(make_wallet)
         await checks.modes()
         await checks.symbol_settings(chosen)
         fees = await checks.fees(chosen)
         self._watch.set_fees(fees)
-        self._q.listings = Listings.of(with_fees(item, fees[item.venue_symbol]) for item in chosen)
+        await self._list(sink, [with_fees(item, fees[item.venue_symbol]) for item in chosen])
+
+    async def run_public(self, sink: MarketSink) -> None:
+        """Ask what needs no key, and push instruments (with the fees of a regular user) and marks.
+
+        Raises:
+            ConfigError, OpensqtError: what must hold does not; says what to do.
+        """
+        await self._list(sink, await self._look_around(sink))
+
+    async def _look_around(self, sink: MarketSink) -> list[Instrument]:
+        await self._checks.clock_samples()
+        sink.budget.align(self._sync.offset_ns(self._clock.monotonic_ns()))
+        exchange = await self._q.ask(ask.exchange_info(), "query instruments", parse_exchange)
+        if exchange.windows:
+            sink.budget.replace_windows(exchange.windows)
+        return self._checks.choose(exchange.instruments)
+
+    async def _list(self, sink: MarketSink, instruments: list[Instrument]) -> None:
+        self._q.listings = Listings.of(instruments)
         for instrument in self._q.listings.instruments.values():
             sink.on_instrument(instrument)
             sink.on_mark((await self._premium(self._q.listing(instrument.symbol))).mark)

@@ -44,3 +44,28 @@ class CcxtConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if (self.api_key is None) != (self.api_secret is None):
             missing = "api_key" if self.api_key is None else "api_secret"
             raise ConfigError.single(missing, "missing", "key and secret belong together", f"give {missing}_file too")
+
+    def check_account(self, mode: str, command_timeout_ms: int) -> None:
+        """Check what trading with an account needs.
+
+        Raises:
+            ConfigError: there is no key, no such mode, or a request may outlive its command.
+        """
+        if mode == "paper":
+            raise ConfigError.single(
+                "mode", mode, "is not offered on a polled market", "use mode: testnet or live, or exchange: paper"
+            )
+        if self.api_key is None:
+            raise ConfigError.single(
+                "ccxt.api_key",
+                "missing",
+                f"mode {mode} trades with an account",
+                "give ccxt.api_key_file and ccxt.api_secret_file",
+            )
+        if self.request_timeout_ms > command_timeout_ms:
+            raise ConfigError.single(
+                "ccxt.request_timeout_ms",
+                self.request_timeout_ms,
+                f"a command is given up after command_timeout_ms {command_timeout_ms}, and must not leave later",
+                "use a smaller one, or a larger command_timeout_ms",
+            )

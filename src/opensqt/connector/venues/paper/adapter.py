@@ -1,20 +1,26 @@
 """The paper venue as an adapter: a simulated exchange in this process that remembers like a real one.
 
-No session can break here and no reply can be lost, so its outcomes are never unknown; everything else behaves like a
-venue: latency, queue position, refusals, fees, funding, liquidation. What it has acknowledged is durable.
+No order session can break here and no reply can be lost, so its outcomes are never unknown; everything else behaves
+like a venue: latency, queue position, refusals, fees, funding, liquidation. What it has acknowledged is durable.
+
+Its market is built in (`market`: synthetic, or a replay), or the live market of a real venue (`live_market`).
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import final
 
-from opensqt.connector.adapter import AdapterSink, Capabilities, SessionStatus
-from opensqt.connector.commands import Outcome
+import msgspec
+
+from opensqt.connector.adapter import AdapterSink, Capabilities, MarketQueries, SessionStatus
 from opensqt.connector.market_types import Channel, ChannelKind
 from opensqt.connector.rate_budget import RateWindow
 from opensqt.connector.venues.paper.config import PaperConfig
 from opensqt.connector.venues.paper.driver import PaperDriver
+from opensqt.connector.venues.paper.live_market import LiveMarket
 from opensqt.connector.venues.paper.market import ACCOUNT, fingerprint, open_market, wallets
 from opensqt.connector.venues.paper.orders import PaperOrderEntry
+from opensqt.connector.venues.paper.player import PacedPlayer, Player
 from opensqt.connector.venues.paper.queries import PaperAccountQueries, PaperMarketQueries
 from opensqt.connector.venues.paper.store import PaperStore
 from opensqt.connector.venues.paper.venue_clock import VenueClock
@@ -29,47 +35,45 @@ from opensqt.matching.events import (
     PositionChanged,
     VenueEvent,
 )
-from opensqt.matching.sources.base import MarketSource
 from opensqt.matching.sources.errors import CaptureError
 from opensqt.matching.venue import SimulatedVenue
 from opensqt.runtime.config import ConfigError
 
 CANDLE_PERIOD_NS = 100 * NS_PER_MS
 
-_OUTCOMES = {outcome.name: outcome for outcome in Outcome}
-_KLINE_INTERVALS = ("1m", "3m", "5m", "15m", "1h")
+_CAPABILITIES = Capabilities(
+    exchange="paper",
+    mode="paper",
+    max_batch_place=200,
+    max_batch_cancel=200,
+    amend=True,
+    amend_keeps_queue_on_size_decrease=True,
+    stream_order_entry=True,
+    client_order_id_pattern=r"[0-9A-Za-z_.:/\-]{1,36}",
+    kline_intervals=("1m", "3m", "5m", "15m", "1h"),
+)
 
 
 @final
 class PaperAdapter:
     """The venue's session; `market`, `account` and `orders` are its roles."""
 
-    market: PaperMarketQueries
+    market: MarketQueries
     account: PaperAccountQueries
     orders: PaperOrderEntry
 
-    def __init__(self, config: PaperConfig, clock: Clock) -> None:
+    def __init__(self, config: PaperConfig, clock: Clock, live: LiveMarket | None = None) -> None:
         self._config = config
         self._clock = clock
+        self._live = live
         self._store = PaperStore(config.state_file)
-        self._venue_clock = VenueClock(config.speed)
         self._driver: PaperDriver | None = None
         self._sink: AdapterSink | None = None
         self._instruments: dict[str, Instrument] = {}
         self._candles: dict[Channel, int] = {}
         self._due_candles: set[str] = set()
         self._candles_sent_ns = 0
-        self.capabilities = Capabilities(
-            exchange="paper",
-            mode="paper",
-            max_batch_place=200,
-            max_batch_cancel=200,
-            amend=True,
-            amend_keeps_queue_on_size_decrease=True,
-            stream_order_entry=True,
-            client_order_id_pattern=r"[0-9A-Za-z_.:/\-]{1,36}",
-            kline_intervals=_KLINE_INTERVALS,
-        )
+        self.capabilities = _CAPABILITIES if live is None else _capabilities_on(live.feed.capabilities)
         limit = config.orders_per_10s
         self.rate_windows: Sequence[RateWindow] = (
             RateWindow(
@@ -86,8 +90,11 @@ class PaperAdapter:
         """Open the memory and the market, and push the account as it was left."""
         self._sink = sink
         self._store.open()
-        source, venue = self._open()
-        self.market = PaperMarketQueries(venue.view, self._store)
+        live = self._live
+        if live is not None:
+            await live.open(sink)
+        player, venue = self._open() if live is None else self._open_on(live)
+        self.market = PaperMarketQueries(venue.view, self._store) if live is None else live.feed.market
         self.account = PaperAccountQueries(venue.view)
         self._venue = venue
         for instrument in venue.view.instruments():
@@ -95,28 +102,43 @@ class PaperAdapter:
             sink.on_instrument(instrument)
         self._driver = PaperDriver(
             venue,
-            source,
+            player,
             self._store,
             self._clock,
-            self._venue_clock,
             sink,
             on_events=self._on_events,
             on_turn=self._on_turn,
         )
         self.orders = PaperOrderEntry(self._driver, venue.view, self._clock)
         self._push_account(sink, venue)
-        sink.on_session(SessionStatus(market_stream_up=True, private_stream_up=True))
+        if live is None:
+            sink.on_session(SessionStatus(market_stream_up=True, private_stream_up=True))
+        else:
+            sink.on_session(SessionStatus(market_stream_up=False, private_stream_up=True, reason="not connected yet"))
+            live.on_change = self._on_change
+            live.on_event = self._driver.wake
         self._driver.start()
 
     async def run(self) -> None:
         """Return never; raise what stopped the venue."""
         assert self._driver is not None, "run needs start"
-        await self._driver.failure
+        if self._live is None:
+            await self._driver.failure
+            return
+        feed = asyncio.ensure_future(self._live.feed.run())
+        try:
+            await asyncio.wait((feed, self._driver.failure), return_when=asyncio.FIRST_COMPLETED)
+            await (feed if feed.done() else self._driver.failure)
+        finally:
+            feed.cancel()
+            await asyncio.gather(feed, return_exceptions=True)
 
     async def stop(self) -> None:
         """Write where the market stands and close the memory."""
         if self._driver is not None:
             self._driver.stop()
+        if self._live is not None:
+            await self._live.feed.stop()
         self._store.close()
 
     def venue_time_ns(self) -> int:
@@ -128,12 +150,16 @@ class PaperAdapter:
         """Do nothing: this venue lives and dies with the connector, which cancels by itself."""
 
     def subscribe(self, channel: Channel) -> None:
-        """Open a channel; books, trades and marks flow anyway, candles are computed for who reads them."""
-        if channel.kind is ChannelKind.CANDLES:
+        """Open a channel; of the built-in market only candles have to be asked for, the rest flows anyway."""
+        if self._live is not None:
+            self._live.feed.subscribe(channel)
+        elif channel.kind is ChannelKind.CANDLES:
             self._candles[channel] = 0
 
     def unsubscribe(self, channel: Channel) -> None:
         """Close a channel."""
+        if self._live is not None:
+            self._live.feed.unsubscribe(channel)
         self._candles.pop(channel, None)
 
     # ---- events out
@@ -173,25 +199,22 @@ class PaperAdapter:
                     self._sink.on_candle(candle)
                     self._candles[channel] = candle.open_time_ms
 
+    def _on_change(self, instrument: Instrument) -> None:
+        def take(venue: SimulatedVenue, _now_ns: int) -> list[VenueEvent]:
+            venue.set_instrument(instrument)
+            return []
+
+        assert self._driver is not None, "instruments change after start"
+        self._instruments[instrument.symbol] = instrument
+        self._driver.do(take)
+
     # ---- start
 
-    def _open(self) -> tuple[MarketSource, SimulatedVenue]:
+    def _open(self) -> tuple[Player, SimulatedVenue]:
         config = self._config
         source = open_market(config, self._clock.now_ns())
         self._store.check_settings(fingerprint(config))
-        latency_ns = int(config.latency_ms * NS_PER_MS)
-        venue = SimulatedVenue(
-            VenueConfig(
-                wallets=wallets(config),
-                default_leverage=config.leverage,
-                seed=config.seed,
-                funding_rate=config.funding_rate,
-                latency=LatencyConfig(
-                    place_ns=latency_ns, amend_ns=latency_ns, cancel_ns=latency_ns, response_ns=latency_ns
-                ),
-            ),
-            source.instruments(),
-        )
+        venue = self._venue_of(source.instruments())
         state = self._store.load()
         position = self._store.position()
         if state is not None and position is not None:
@@ -202,9 +225,33 @@ class PaperAdapter:
                     "paper.state_file", config.state_file, str(error), "use the same market, or another state_file"
                 ) from None
             venue.load_state(state)
-        start_ns = max(source.start_time_ns, venue.view.clock_ns)
-        self._venue_clock.start(self._clock.monotonic_ns(), start_ns)
-        return source, venue
+        venue_clock = VenueClock(config.speed)
+        venue_clock.start(self._clock.monotonic_ns(), max(source.start_time_ns, venue.view.clock_ns))
+        return PacedPlayer(source, venue_clock, self._clock), venue
+
+    def _open_on(self, live: LiveMarket) -> tuple[Player, SimulatedVenue]:
+        self._store.check_settings(live.fingerprint())
+        venue = self._venue_of(live.instruments)
+        state = self._store.load()
+        if state is not None:
+            venue.load_state(state)
+        return live, venue
+
+    def _venue_of(self, instruments: Sequence[Instrument]) -> SimulatedVenue:
+        config = self._config
+        latency_ns = int(config.latency_ms * NS_PER_MS)
+        return SimulatedVenue(
+            VenueConfig(
+                wallets=wallets(config),
+                default_leverage=config.leverage,
+                seed=config.seed,
+                funding_rate=config.funding_rate,
+                latency=LatencyConfig(
+                    place_ns=latency_ns, amend_ns=latency_ns, cancel_ns=latency_ns, response_ns=latency_ns
+                ),
+            ),
+            instruments,
+        )
 
     def _push_account(self, sink: AdapterSink, venue: SimulatedVenue) -> None:
         view = venue.view
@@ -213,3 +260,13 @@ class PaperAdapter:
         for symbol in self._instruments:
             sink.on_position(view.position(ACCOUNT, symbol))
         sink.on_account(view.balances(ACCOUNT))
+
+
+def _capabilities_on(venue: Capabilities) -> Capabilities:
+    """Return what paper orders can do on a real venue's market: client order ids and candles are the venue's."""
+    return msgspec.structs.replace(
+        _CAPABILITIES,
+        exchange=venue.exchange,
+        client_order_id_pattern=venue.client_order_id_pattern,
+        kline_intervals=venue.kline_intervals,
+    )

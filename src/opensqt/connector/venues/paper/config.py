@@ -15,7 +15,8 @@ class PaperConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `source: synthetic` plays a market from `seed` with `symbols`; `source: replay` plays the captures in `files`
     (parts of one capture in their order), over and over with `loop`. `speed` is venue seconds per second; `latency_ms`
     is one way and of the venue's clock. `funding_rate` per 8 hours applies where the market publishes none.
-    `state_file` is the venue's memory: orders, fills, wallet, clock.
+    `state_file` is the venue's memory: orders, fills, wallet, clock. Under the live market of a real venue only
+    `balance`, `leverage`, `latency_ms`, `orders_per_10s`, `funding_rate`, `seed` and `state_file` have a meaning.
     """
 
     state_file: Path = Path("paper.db")
@@ -39,3 +40,33 @@ class PaperConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ConfigError.single("files", "[]", "source replay needs captures", "list the files to be replayed")
         if self.source == "synthetic" and not self.symbols:
             raise ConfigError.single("symbols", "[]", "source synthetic needs symbols", "name one, for example BTCUSDT")
+
+    def check_alone(self, mode: str) -> None:
+        """Check what the built-in venue needs.
+
+        Raises:
+            ConfigError: it has one mode.
+        """
+        if mode != "paper":
+            raise ConfigError.single(
+                "mode", mode, "is not offered by the built-in paper venue", "use mode: paper, or a real exchange"
+            )
+
+    def check_on_live_market(self) -> None:
+        """Check that nothing speaks of the built-in market, which is not played.
+
+        Raises:
+            ConfigError: naming what has no meaning.
+        """
+        defaults = PaperConfig()
+        strange = [name for name in _BUILT_IN if getattr(self, name) != getattr(defaults, name)]
+        if strange:
+            raise ConfigError.single(
+                f"paper.{strange[0]}",
+                getattr(self, strange[0]),
+                "is of the built-in market, and the exchange's live market is traded here",
+                "remove it, or use exchange: paper",
+            )
+
+
+_BUILT_IN = ("source", "symbols", "annual_volatility", "annual_drift", "files", "loop", "speed")

@@ -1,35 +1,29 @@
 """Drives the simulated exchange in real time: market in, commands in, durable writes, events out, in this order.
 
 One turn, always on the event loop's thread: play the market up to now, execute the commands that wait, write what
-changed, and only then tell the sink. A turn plays at most `MAX_TURN_S` of work; when the machine cannot keep up with
-the speed, the venue's clock slows down rather than the loop being blocked.
+changed, and only then tell the sink. A turn plays little at a time, so the loop is never blocked; what is left waits.
 """
 
 import asyncio
-import time
 from collections.abc import Callable
 from decimal import Decimal
 from typing import final
 
 from opensqt.connector.adapter import AdapterSink, BookWriter, SessionStatus
 from opensqt.connector.venues.paper.market import ACCOUNT
+from opensqt.connector.venues.paper.player import Player
 from opensqt.connector.venues.paper.store import PaperStore
-from opensqt.connector.venues.paper.venue_clock import VenueClock
-from opensqt.domain.clock import NS_PER_MS, NS_PER_S, Clock
+from opensqt.domain.clock import NS_PER_S, Clock
 from opensqt.domain.errors import ErrorReason, OpensqtError, UnavailableError
 from opensqt.domain.market import BookValidity, MarkPrice, PublicTrade
 from opensqt.matching.events import BookDelta, BookLost, BookSnapshot, MarketEvent, TradePrint, VenueEvent
-from opensqt.matching.sources.base import MarketSource
 from opensqt.matching.sources.errors import CaptureError
 from opensqt.matching.state import Row
 from opensqt.matching.venue import SimulatedVenue
 
 TICK_S = 0.01
 CATCH_UP_S = 0.001
-MAX_TURN_S = 0.004
-SLICE_NS = 20 * NS_PER_MS
 SAVE_EVERY_NS = NS_PER_S
-MAX_LAG_S = 0.5
 
 Work = Callable[[SimulatedVenue, int], list[VenueEvent]]
 
@@ -39,9 +33,8 @@ class PaperDriver:
     """The running exchange.
 
     Args:
-        venue, source, store: what is driven; the driver is the only one that changes them.
+        venue, player, store: what is driven; the driver is the only one that changes them.
         clock: of this process.
-        venue_clock: of the venue.
         sink: where market data goes.
         on_events: takes private events that are durable.
         on_turn: called at the end of every turn with the symbols that traded.
@@ -50,20 +43,18 @@ class PaperDriver:
     def __init__(
         self,
         venue: SimulatedVenue,
-        source: MarketSource,
+        player: Player,
         store: PaperStore,
         clock: Clock,
-        venue_clock: VenueClock,
         sink: AdapterSink,
         *,
         on_events: Callable[[list[VenueEvent]], None],
         on_turn: Callable[[set[str]], None],
     ) -> None:
         self._venue = venue
-        self._source = source
+        self._player = player
         self._store = store
         self._clock = clock
-        self._venue_clock = venue_clock
         self._sink = sink
         self._on_events = on_events
         self._on_turn = on_turn
@@ -71,12 +62,11 @@ class PaperDriver:
         self._work: list[Work] = []
         self._extra_rows: list[Row] = []
         self._writers: dict[str, BookWriter] = {
-            item.symbol: sink.book(item.symbol, venue.view.book(item.symbol)) for item in source.instruments()
+            item.symbol: sink.book(item.symbol, venue.view.book(item.symbol)) for item in venue.view.instruments()
         }
         self._marks: dict[str, MarkPrice] = {}
         self._saved_ns = 0
         self._is_scheduled = False
-        self._is_behind = False
         self._is_over = False
         self._timer: asyncio.TimerHandle | None = None
         self.failure: asyncio.Future[None] = self._loop.create_future()
@@ -97,13 +87,17 @@ class PaperDriver:
     def do(self, work: Work) -> None:
         """Run something on the venue in the next turn, at the venue's time then."""
         self._work.append(work)
+        self.wake()
+
+    def wake(self) -> None:
+        """Take a turn soon: something came."""
         if not self._is_scheduled:
             self._is_scheduled = True
             self._loop.call_soon(self._turn)
 
     def venue_now_ns(self) -> int:
         """Return the venue's time."""
-        return max(self._venue.view.clock_ns, self._venue_clock.at(self._clock.monotonic_ns()))
+        return max(self._venue.view.clock_ns, self._player.now_ns())
 
     # ---- one turn
 
@@ -132,36 +126,23 @@ class PaperDriver:
         if self._venue.has_changes or self._extra_rows or now_ns - self._saved_ns >= SAVE_EVERY_NS:
             self._save()
         self._publish_marks()
-        for writer in self._writers.values():
-            writer.alive()
+        for symbol in self._player.alive():
+            self._writers[symbol].alive()
         if events:
             self._on_events(events)
         self._on_turn(traded)
 
     def _play_market(self, traded: set[str]) -> tuple[int, list[VenueEvent]]:
         events: list[VenueEvent] = []
-        target_ns = self.venue_now_ns()
-        self._is_behind = False
-        began = time.monotonic()
-        position_ns = max(self._venue.view.clock_ns, self._source.next_time_ns() or 0)
-        while True:
-            position_ns = min(target_ns, position_ns + SLICE_NS)
-            for event in self._source.pop(position_ns):
-                events += self._venue.on_market(event)
-                self._publish(event, traded)
-            if position_ns >= target_ns:
-                break
-            if time.monotonic() - began > MAX_TURN_S:
-                # The rest waits for the next turn; when too much waits, the venue's clock is set back instead.
-                monotonic_ns = self._clock.monotonic_ns()
-                if self._venue_clock.at(monotonic_ns) - position_ns > MAX_LAG_S * self._venue_clock.speed * NS_PER_S:
-                    self._venue_clock.start(monotonic_ns, position_ns)
-                target_ns = position_ns
-                self._is_behind = True
-                break
-        if self._source.next_time_ns() is None:
-            self._end_of_market()
-        return target_ns, events
+
+        def take(event: MarketEvent) -> None:
+            events.extend(self._venue.on_market(event))
+            self._publish(event, traded)
+
+        now_ns = self._player.play(take, self._venue.view.clock_ns)
+        if self._player.end_reason:
+            self._end_of_market(self._player.end_reason)
+        return now_ns, events
 
     def _publish(self, event: MarketEvent, traded: set[str]) -> None:
         symbol = event.symbol
@@ -207,20 +188,19 @@ class PaperDriver:
     def _save(self) -> None:
         changes = self._venue.take_changes()
         extra, self._extra_rows = self._extra_rows, []
-        self._store.write([*changes.rows(), *extra], self._source.position())
+        self._store.write([*changes.rows(), *extra], self._player.position())
         self._saved_ns = self._venue.view.clock_ns
 
-    def _end_of_market(self) -> None:
-        reason = "the replay has ended; start again with loop: true, or with another capture"
+    def _end_of_market(self, reason: str) -> None:
         for writer in self._writers.values():
             writer.set_validity(BookValidity.STALE, reason)
         self._sink.on_session(SessionStatus(market_stream_up=False, private_stream_up=True, reason=reason))
 
     def _plan(self) -> None:
-        delay_s = CATCH_UP_S if self._is_behind else TICK_S
+        delay_s = CATCH_UP_S if self._player.is_behind else TICK_S
         due_ns = self._venue.next_due_ns()
         if due_ns is not None:
-            delay_s = min(delay_s, self._venue_clock.seconds_until(due_ns, self._clock.monotonic_ns()))
+            delay_s = min(delay_s, self._player.seconds_until(due_ns))
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_later(delay_s, self._turn)

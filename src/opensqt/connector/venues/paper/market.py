@@ -1,4 +1,4 @@
-"""Opens the market that the paper venue plays, with errors that name the setting to change."""
+"""Opens the built-in market that the paper venue plays, with errors that name the setting to change."""
 
 from decimal import Decimal
 from typing import Any
