@@ -54,6 +54,7 @@ class FakeConnector(ExchangeServiceServicer):
         self.session_epoch = 0
         self.hellos: list[trade_pb2.TradeHello] = []
         self.batches: list[trade_pb2.CommandBatch] = []
+        self.flows: list[CashFlow] = []
         self.heartbeats = 0
         self.orderly_leaves = 0
         self._echoes: list[trade_pb2.TradeItem] = []
@@ -195,7 +196,11 @@ class FakeConnector(ExchangeServiceServicer):
 
     async def GetPositions(self, request: Any, context: Any) -> exchange_pb2.GetPositionsResponse:
         size = self.venue.spec.lots_to_quantity(self.venue.position)
-        position = resources_pb2.Position(symbol=SYMBOL, size=convert.decimal_message(Decimal(size)))
+        position = resources_pb2.Position(
+            symbol=SYMBOL,
+            size=convert.decimal_message(Decimal(size)),
+            entry_price=convert.decimal_message(self.venue.position_record().entry_price),
+        )
         return exchange_pb2.GetPositionsResponse(positions=[position])
 
     async def GetFills(self, request: Any, context: Any) -> exchange_pb2.GetFillsResponse:
@@ -204,3 +209,10 @@ class FakeConnector(ExchangeServiceServicer):
         page = fills[start : start + 2]
         token = str(start + 2) if start + 2 < len(fills) else ""
         return exchange_pb2.GetFillsResponse(fills=[convert.fill_to_wire(f) for f in page], next_page_token=token)
+
+    async def GetBalance(self, request: Any, context: Any) -> exchange_pb2.GetBalanceResponse:
+        return exchange_pb2.GetBalanceResponse(balance=convert.decimal_message(self.venue.wallet))
+
+    async def GetCashFlows(self, request: Any, context: Any) -> exchange_pb2.GetCashFlowsResponse:
+        flows = [flow for flow in self.flows if flow.venue_time_ns >= request.since_time_ns]
+        return exchange_pb2.GetCashFlowsResponse(cash_flows=[convert.cash_flow_to_wire(flow) for flow in flows])

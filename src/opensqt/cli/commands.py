@@ -20,4 +20,11 @@ app.command("opensqt.cli.control:stop", name="stop", help="Stop trading: keep, c
 app.command(
     "opensqt.cli.latency:latency", name="latency", help="Show how long every hop takes, tick to order and back."
 )
+app.command("opensqt.cli.why:why", name="why", help="Explain an order: slot, rule, inputs, what became of it.")
+app.command("opensqt.cli.reconcile:reconcile", name="reconcile", help="Compare orders and position with the venue now.")
+app.command("opensqt.cli.backup:backup", name="backup", help="Copy the engine's state file while it runs.")
+ledger = App(name="ledger", help="Check the ledger against the venue's wallet, or export it.")
+ledger.command("opensqt.cli.ledger:check", name="check", help="Compare with the venue to the last unit.")
+ledger.command("opensqt.cli.ledger_export:export", name="export", help="Write fills, funding or days as CSV or JSON.")
+app.command(ledger)
 app.command("opensqt.cli.version:version", name="version", help="Show the version of OpenSQT and what it runs on.")

@@ -3,18 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Literal
-
-from cyclopts import Parameter
+from typing import Literal
 
 from opensqt.cli.engine_client import EngineClient, engine_client, find_engine
 from opensqt.cli.errors import EXIT_FAILURE, EXIT_OK
+from opensqt.cli.options import Bot, Config, Json, State
 from opensqt.cli.output import print_json, print_line
-
-State = Annotated[Path | None, Parameter(help="State folder of the instance.")]
-Config = Annotated[Path | None, Parameter(help="Config file the instance was started with.")]
-Bot = Annotated[str, Parameter(help="Only this bot; all without it.")]
-Json = Annotated[bool, Parameter(help="Print one JSON object.", negative="")]
 
 
 def pause(

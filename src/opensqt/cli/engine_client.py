@@ -1,4 +1,4 @@
-"""The running engine, found and called: for `status`, `pause`, `resume`, `stop` and the demo's report."""
+"""The running engine, found and called: for every command that talks to it, and the demo's report."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +14,9 @@ from opensqt.runtime.grpc_client import call, open_channel
 
 CALL_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 60.0  # cancelling is verified by query, flattening waits for fills
+CHECK_TIMEOUT_S = 180.0  # a long history is fetched page by page, at the venue's pace
+BACKUP_TIMEOUT_S = 600.0
+PAGE = 1_000
 STATE_ROOT = Path("var")
 
 STOP_MODES = {
@@ -54,6 +57,54 @@ class EngineClient:
         """Stop one bot or all; returns what is left at the venue."""
         request = engine_pb2.StopRequest(bot_id=bot_id, mode=STOP_MODES[mode])
         return await call(self._stub.Stop, request, timeout_s=STOP_TIMEOUT_S)
+
+    async def reconcile(self, bot_id: str) -> engine_pb2.ReconcileResponse:
+        """Have every open order proven by the venue and the position compared."""
+        request = engine_pb2.ReconcileRequest(bot_id=bot_id)
+        return await call(self._stub.Reconcile, request, timeout_s=STOP_TIMEOUT_S)
+
+    async def explain(self, order_id: str) -> engine_pb2.ExplainResponse:
+        """Return why an order exists, by client or venue id."""
+        request = engine_pb2.ExplainRequest(client_order_id=order_id)
+        return await call(self._stub.Explain, request, timeout_s=CALL_TIMEOUT_S)
+
+    async def check_ledger(self, bot_id: str, since_ns: int) -> engine_pb2.CheckLedgerResponse:
+        """Compare the ledger with the venue."""
+        request = engine_pb2.CheckLedgerRequest(bot_id=bot_id, since_ns=since_ns)
+        return await call(self._stub.CheckLedger, request, timeout_s=CHECK_TIMEOUT_S)
+
+    async def backup(self, path: str) -> engine_pb2.BackupResponse:
+        """Copy the state file on the engine's machine."""
+        return await call(self._stub.Backup, engine_pb2.BackupRequest(path=path), timeout_s=BACKUP_TIMEOUT_S)
+
+    async def fills(self, bot_id: str, since_ns: int) -> AsyncIterator[engine_pb2.GetLedgerFillsResponse]:
+        """Read the booked fills page by page."""
+        token = ""
+        while True:
+            request = engine_pb2.GetLedgerFillsRequest(bot_id=bot_id, since_ns=since_ns, limit=PAGE, page_token=token)
+            page = await call(self._stub.GetLedgerFills, request, timeout_s=CALL_TIMEOUT_S)
+            yield page
+            token = page.next_page_token
+            if not token:
+                return
+
+    async def cash_flows(self, bot_id: str, since_ns: int) -> AsyncIterator[engine_pb2.GetLedgerCashFlowsResponse]:
+        """Read the booked funding and transfers page by page."""
+        token = ""
+        while True:
+            request = engine_pb2.GetLedgerCashFlowsRequest(
+                bot_id=bot_id, since_ns=since_ns, limit=PAGE, page_token=token
+            )
+            page = await call(self._stub.GetLedgerCashFlows, request, timeout_s=CALL_TIMEOUT_S)
+            yield page
+            token = page.next_page_token
+            if not token:
+                return
+
+    async def daily_pnl(self, bot_id: str, since_ns: int) -> engine_pb2.GetDailyPnlResponse:
+        """Return the profit by UTC day."""
+        request = engine_pb2.GetDailyPnlRequest(bot_id=bot_id, since_ns=since_ns)
+        return await call(self._stub.GetDailyPnl, request, timeout_s=CALL_TIMEOUT_S)
 
 
 @asynccontextmanager

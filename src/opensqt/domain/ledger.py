@@ -52,13 +52,14 @@ class BookResult(Enum):
 
 
 class Booking(msgspec.Struct, frozen=True):
-    """The effect of one fill: lots it opened and closed, what the closed ones earned, slots it touched."""
+    """The effect of one fill: lots it opened and closed, what the closed ones earned, slots it touched and emptied."""
 
     result: BookResult
     opened_lots: int = 0
     closed_lots: int = 0
     profit_ticks_lots: int = 0
     slots: tuple[int, ...] = ()
+    cycles: int = 0
 
 
 class Pnl(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,8 +159,9 @@ class Ledger:
             self.totals.outside_lots += signed
             self.totals.outside_cost_ticks_lots += signed * fill.price_ticks
             return Booking(BookResult.BOOKED)
+        cycles = self.totals.cycles
         opened, closed, profit = self._apply(slot, signed, fill.price_ticks)
-        return Booking(BookResult.BOOKED, opened, closed, profit, (slot,))
+        return Booking(BookResult.BOOKED, opened, closed, profit, (slot,), self.totals.cycles - cycles)
 
     def book_closing_fill(self, fill: Fill) -> Booking:
         """Book an execution that closes whatever slots hold, the dearest level first; what is left over is outside."""
@@ -167,7 +169,7 @@ class Ledger:
         if known is not None:
             return known
         self._count(fill)
-        left = fill.lots
+        left, cycles = fill.lots, self.totals.cycles
         closed_total = profit_total = 0
         touched = []
         for slot in sorted(self.slots, reverse=fill.side is Side.SELL):
@@ -186,7 +188,7 @@ class Ledger:
             signed = fill.side.sign * left
             self.totals.outside_lots += signed
             self.totals.outside_cost_ticks_lots += signed * fill.price_ticks
-        return Booking(BookResult.BOOKED, 0, closed_total, profit_total, tuple(touched))
+        return Booking(BookResult.BOOKED, 0, closed_total, profit_total, tuple(touched), self.totals.cycles - cycles)
 
     def book_cash_flow(self, flow: CashFlow) -> bool:
         """Book funding, a transfer or a liquidation fee; False when its id is known."""

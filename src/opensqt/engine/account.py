@@ -61,7 +61,7 @@ class AccountBook:
         rounding = ZERO
         for instrument, position, ledger in parts:
             difference = EXACT.subtract(difference, ledger.cash_change(instrument))
-            rounding += _entry_rounding(instrument, position)
+            rounding += entry_rounding(instrument, position)
         if abs(difference) <= rounding:
             difference = ZERO
         changed = difference != self.unexplained
@@ -69,7 +69,7 @@ class AccountBook:
         return changed
 
 
-def _entry_rounding(instrument: Instrument, position: Position) -> Decimal:
+def entry_rounding(instrument: Instrument, position: Position) -> Decimal:
     """Return how much of the cash figure the venue's rounding of the entry price can be."""
     digits = decimals_of(position.entry_price)
     if position.lots == 0 or digits < _ENTRY_DECIMALS:

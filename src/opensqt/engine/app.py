@@ -68,6 +68,8 @@ ROLES: dict[str, Role] = {
     f"/{ENGINE_SERVICE}/Reconcile": "trade",
     f"/{ENGINE_SERVICE}/ApplyGrid": "trade",
     f"/{ENGINE_SERVICE}/UndoGrid": "trade",
+    f"/{ENGINE_SERVICE}/CheckLedger": "trade",
+    f"/{ENGINE_SERVICE}/Backup": "trade",
     f"/{SERVICES[2]}/UpdatePositionLimits": "trade",
     f"/{SERVICES[2]}/TriggerReconciliation": "trade",
     f"/{SERVICES[2]}/OpenCircuitBreaker": "trade",

@@ -93,6 +93,8 @@ class Bot:
         self.begun = restored.begun
         self.had_past = False
         self.ignore_before_ns = 0 if restored.is_new else max(0, restored.watermark_ns - FILL_OVERLAP_NS)
+        self.complete_since_ns = restored.complete_since_ns
+        """Venue time since which every fill and cash flow of the symbol is in the ledger; 0 = not known."""
         self.next_start_check_ns = 0
         self.lattice_saved = False
         self.anchor_ticks = restored.anchor_ticks
@@ -176,6 +178,7 @@ class Bot:
             limits=self.gate.limits,
             limits_changed=self.limits_changed,
             losses=self.watch.losses.state,
+            complete_since_ns=self.complete_since_ns,
         )
 
     def owner(self, client_order_id: str) -> ClientOrderId | None:
@@ -223,7 +226,13 @@ class Bot:
                 self.gate.add(Code.OVERSOLD, message, now_ns)
                 self.journal("alarm", Code.OVERSOLD.value, message, now_ns)
         self.outbox.record(
-            FillRecord(bot_id=self.id, fill=fill, slot=slot, profit_ticks_lots=booking.profit_ticks_lots)
+            FillRecord(
+                bot_id=self.id,
+                fill=fill,
+                slot=slot,
+                profit_ticks_lots=booking.profit_ticks_lots,
+                cycles=booking.cycles,
+            )
         )
         self.outbox.record(TotalsRecord(self.id, self.ledger.copy_totals()))
         if fill.origin is not FillOrigin.OURS:

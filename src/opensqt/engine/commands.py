@@ -80,6 +80,7 @@ class BotRecord(msgspec.Struct, frozen=True, kw_only=True):
     limits_changed: bool
     """Whether an operator set the limits; else the configuration's hold."""
     losses: LossState = LossState()
+    complete_since_ns: int = 0
 
 
 class BaselineRecord(msgspec.Struct, frozen=True):
@@ -129,6 +130,7 @@ class FillRecord(msgspec.Struct, frozen=True, kw_only=True):
     fill: Fill
     slot: int | None
     profit_ticks_lots: int
+    cycles: int = 0
 
 
 class CashFlowRecord(msgspec.Struct, frozen=True):

@@ -248,16 +248,23 @@ class EngineCore:
             self._money_moved(bot)
 
     def _cash_flow(self, event: CashFlow, _now_ns: int) -> None:
-        bot = self.by_symbol.get(event.symbol)
-        if bot is None and event.kind is CashFlowKind.TRANSFER:
-            # A transfer belongs to the account; the first bot that settles in its asset books it.
-            settling = (one for one in self.bots.values() if one.account_book and one.account_book.asset == event.asset)
-            bot = next(settling, None)
-            if bot is not None and event.venue_time_ns < bot.ignore_before_ns:
-                return
-        if bot is not None:
-            bot.book_cash_flow(event)
-            self._money_moved(bot)
+        bot = self.books_flows_of(event)
+        if bot is None or (not event.symbol and event.venue_time_ns < bot.ignore_before_ns):
+            return
+        bot.book_cash_flow(event)
+        self._money_moved(bot)
+
+    def books_flows_of(self, flow: CashFlow) -> Bot | None:
+        """Return the bot whose ledger a cash flow belongs to.
+
+        A transfer belongs to the account; the first bot that settles in its asset books it.
+        """
+        bot = self.by_symbol.get(flow.symbol)
+        if bot is None and flow.kind is CashFlowKind.TRANSFER:
+            bot = next(
+                (one for one in self.bots.values() if one.account_book and one.account_book.asset == flow.asset), None
+            )
+        return bot
 
     def _instrument(self, event: Instrument, now_ns: int) -> None:
         bot = self._touch(event.symbol)

@@ -89,6 +89,7 @@ def _book_missed(bot: Bot, event: Attached, now_ns: int) -> None:
         fills = [fill for fill in fills if bot.owner(fill.client_order_id) is not None]
         since_ns = min((fill.venue_time_ns for fill in fills), default=event.venue_time_ns)
         bot.ignore_before_ns = since_ns
+        bot.complete_since_ns = event.venue_time_ns
     for fill in fills:
         bot.book_fill(fill, now_ns)
     for flow in event.cash_flows:

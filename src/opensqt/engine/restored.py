@@ -35,6 +35,7 @@ class RestoredBot(msgspec.Struct, kw_only=True):
     history_complete: bool = True
     begun: bool = False
     """Whether its start checks passed once: from then on every lot must be explained."""
+    complete_since_ns: int = 0
     watermark_ns: int = 0
     orders_placed: int = 0
     paused_reason: str = ""

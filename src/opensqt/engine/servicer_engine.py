@@ -14,6 +14,8 @@ from opensqt.engine.bot import Bot
 from opensqt.engine.commands import OrderRecord
 from opensqt.engine.events import Pause, Reconcile, Resume, Stop, StopMode
 from opensqt.engine.recovery import order_record
+from opensqt.engine.servicer_history import HistoryServicer
+from opensqt.engine.servicer_ledger import LedgerServicer
 from opensqt.engine.shell import EngineShell
 from opensqt.engine.state_messages import bot_fill
 from opensqt.engine.store import queries
@@ -36,6 +38,8 @@ class EngineServicer(EngineServiceServicer):
         self._shell = shell
         self._latency = latency
         self._started_ns = shell.clock.monotonic_ns()
+        self._history = HistoryServicer(shell)
+        self._ledger = LedgerServicer(shell)
 
     async def SubscribeState(  # noqa: N802
         self, request: engine_pb2.SubscribeStateRequest, _context: Any
@@ -177,6 +181,46 @@ class EngineServicer(EngineServiceServicer):
             lambda connection: queries.fills_before(connection, bot.symbol, bot.id, before, limit)
         )
         return engine_pb2.GetBotFillsResponse(fills=[bot_fill(bot, booked) for booked in fills], has_older=has_older)
+
+    async def GetJournal(  # noqa: N802
+        self, request: engine_pb2.GetJournalRequest, _context: Any
+    ) -> engine_pb2.GetJournalResponse:
+        """Return a page of the journal."""
+        return await self._history.journal(request)
+
+    async def GetEquityCurve(  # noqa: N802
+        self, request: engine_pb2.GetEquityCurveRequest, _context: Any
+    ) -> engine_pb2.GetEquityCurveResponse:
+        """Return a page of the sampled equity."""
+        return await self._history.equity_curve(request)
+
+    async def GetDailyPnl(  # noqa: N802
+        self, request: engine_pb2.GetDailyPnlRequest, _context: Any
+    ) -> engine_pb2.GetDailyPnlResponse:
+        """Return the profit by UTC day."""
+        return await self._history.daily_pnl(request)
+
+    async def GetLedgerFills(  # noqa: N802
+        self, request: engine_pb2.GetLedgerFillsRequest, _context: Any
+    ) -> engine_pb2.GetLedgerFillsResponse:
+        """Return a page of booked fills."""
+        return await self._history.fills(request)
+
+    async def GetLedgerCashFlows(  # noqa: N802
+        self, request: engine_pb2.GetLedgerCashFlowsRequest, _context: Any
+    ) -> engine_pb2.GetLedgerCashFlowsResponse:
+        """Return a page of booked cash flows."""
+        return await self._history.cash_flows(request)
+
+    async def CheckLedger(  # noqa: N802
+        self, request: engine_pb2.CheckLedgerRequest, _context: Any
+    ) -> engine_pb2.CheckLedgerResponse:
+        """Compare the ledger with the venue."""
+        return await self._ledger.check(self._chosen(request.bot_id), request.since_ns)
+
+    async def Backup(self, request: engine_pb2.BackupRequest, _context: Any) -> engine_pb2.BackupResponse:  # noqa: N802
+        """Copy the state file while the engine goes on."""
+        return await self._history.backup(request)
 
     def _in_memory(self, order_id: str) -> OrderRecord | None:
         for bot in self._shell.core.bots.values():

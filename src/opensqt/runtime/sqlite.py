@@ -8,6 +8,7 @@ jobs go into a bounded queue, one thread runs all that wait inside one transacti
 import asyncio
 import collections
 import contextlib
+import os
 import sqlite3
 import threading
 import time
@@ -95,6 +96,31 @@ def quick_check(path: Path) -> None:
         found = [str(error)]
     if found != ["ok"]:
         raise StoreError(f"{path} is damaged ({'; '.join(found[:3])}); restore a copy, or move it away")
+
+
+def back_up(source: Path, target: Path) -> int:
+    """Copy a database that may be in use, consistently; returns the copy's size in bytes.
+
+    The copy appears under its name when it is whole and on disk. Raises OSError when it cannot be made.
+    """
+    part = target.with_name(f"{target.name}.part")
+    try:
+        with (
+            contextlib.closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as reader,
+            contextlib.closing(sqlite3.connect(part)) as writer,
+        ):
+            # In steps, so that a long copy never keeps the writer from its log.
+            reader.backup(writer, pages=1_000, sleep=0.001)
+            writer.execute("PRAGMA journal_mode = DELETE")  # one file, without a log beside it
+        quick_check(part)
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        os.link(part, target)  # unlike a rename it never replaces what appeared meanwhile
+        return target.stat().st_size
+    except (sqlite3.Error, StoreError) as error:
+        raise OSError(str(error)) from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _unusable(path: Path, why: str) -> ConfigError:

@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from models.engine_rig import Engine, fill_nearest, grpc_settings, until
 from models.grid_connector import FakeConnector
 from models.grid_venue import SYMBOL, Venue, config
 
@@ -22,73 +23,14 @@ from opensqt.domain.errors import (
     UnsupportedError,
 )
 from opensqt.domain.order import Side
-from opensqt.engine.app import serve
-from opensqt.engine.config import EngineConfig
 from opensqt.proto import engine_pb2, portfolio_pb2, position_pb2, risk_pb2
-from opensqt.proto.engine_pb2_grpc import EngineServiceStub
 from opensqt.proto.portfolio_pb2_grpc import PortfolioServiceStub
 from opensqt.proto.position_pb2_grpc import PositionServiceStub
 from opensqt.proto.risk_pb2_grpc import RiskServiceStub
-from opensqt.runtime.config import GrpcClientConfig, GrpcServerConfig, Secret, TokenConfig
-from opensqt.runtime.grpc_client import call, open_channel
-from opensqt.runtime.lifecycle import Lifecycle
+from opensqt.runtime.config import GrpcClientConfig, GrpcServerConfig
+from opensqt.runtime.grpc_client import call
 
 pytestmark = pytest.mark.slow
-
-TRADE, READ = Secret("t" * 32), Secret("r" * 32)
-
-
-class Engine:
-    """One engine under test with clients of both roles."""
-
-    def __init__(self, settings: EngineConfig, socket: str) -> None:
-        self.settings = settings
-        self._stop: asyncio.Event | None = None
-        self._task: asyncio.Task[None] | None = None
-        address = f"unix:{socket}"
-        self.channel = open_channel(GrpcClientConfig(address=address, token=TRADE))
-        self.read_channel = open_channel(GrpcClientConfig(address=address, token=READ))
-        self.api = EngineServiceStub(self.channel)
-        self.readonly = EngineServiceStub(self.read_channel)
-
-    async def start(self) -> None:
-        started = asyncio.Event()
-
-        async def main() -> None:
-            async with asyncio.TaskGroup() as group:
-                lifecycle = Lifecycle(group)
-                self._stop = lifecycle.stop_event
-                started.set()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await serve(self.settings, lifecycle)
-
-        self._task = asyncio.create_task(main())
-        await started.wait()
-
-    async def stop(self) -> None:
-        assert self._stop is not None
-        assert self._task is not None
-        self._stop.set()
-        await asyncio.wait_for(self._task, 10)
-
-    async def bot(self) -> engine_pb2.BotState:
-        status = await call(self.api.GetStatus, engine_pb2.GetStatusRequest(), timeout_s=5)
-        return status.bots[0]
-
-    async def close(self) -> None:
-        await self.channel.close()
-        await self.read_channel.close()
-
-
-async def until(holds: Callable[[], object], timeout_s: float = 10) -> None:
-    async with asyncio.timeout(timeout_s):
-        while True:
-            result = holds()
-            if asyncio.iscoroutine(result):
-                result = await result
-            if result:
-                return
-            await asyncio.sleep(0.02)
 
 
 @pytest.fixture
@@ -106,10 +48,7 @@ async def engine(tmp_path: Path, connector: FakeConnector) -> AsyncIterator[Engi
     settings = msgspec.structs.replace(
         config(),
         connector=GrpcClientConfig(address=connector.address),
-        grpc=GrpcServerConfig(
-            unix_socket=socket,
-            tokens=(TokenConfig(token=TRADE, role="trade"), TokenConfig(token=READ, role="read")),
-        ),
+        grpc=grpc_settings(socket),
         state_file=tmp_path / "engine.db",
     )
     made = Engine(settings, socket)
@@ -118,13 +57,6 @@ async def engine(tmp_path: Path, connector: FakeConnector) -> AsyncIterator[Engi
     yield made
     await made.stop()
     await made.close()
-
-
-def fill_nearest(connector: FakeConnector, lots: int = 10) -> str:
-    order = max((o for o in connector.venue.open_orders if o.side is Side.BUY), key=lambda o: o.price_ticks)
-    connector.venue.fill(order.client_order_id, lots)
-    connector.changed()
-    return order.client_order_id
 
 
 async def test_engine_without_a_connector_answers_and_says_so(tmp_path: Path) -> None:

@@ -132,6 +132,7 @@ def _restore_bot(connection: sqlite3.Connection, config: BotConfig, now_ns: int)
         config_version=version,
         started_ns=record.started_ns,
         history_complete=record.history_complete,
+        complete_since_ns=record.complete_since_ns,
         watermark_ns=watermark_ns,
         orders_placed=_one(connection, "SELECT count(*) FROM orders WHERE bot_id = ?", config.id),
         paused_reason=record.paused_reason,

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from opensqt.domain.errors import invalid_field
 from opensqt.engine.commands import EquityRecord, OrderRecord
+from opensqt.engine.ledger_check import Books
 from opensqt.engine.restored import BookedFill
-from opensqt.engine.store.rows import booked_fill_of, equity_of, order_of
+from opensqt.engine.store.rows import booked_fill_of, cash_flow_of, equity_of, order_of
 
 DEFAULT_LIMIT = 500
 MAX_LIMIT = 1_000
@@ -100,6 +101,24 @@ def paid_fees(connection: sqlite3.Connection, symbol: str, asset: str, start_ns:
         (symbol, asset, start_ns, end_ns),
     )
     return [row[0] for row in rows]
+
+
+def books_since(
+    connection: sqlite3.Connection, bot_id: str, symbol: str, since_ns: int, limit: int
+) -> tuple[Books, int]:
+    """Return a bot's fills (the newest `limit` of them) and cash flows since a time, and the time really begun at."""
+    rows = connection.execute(
+        "SELECT * FROM fills WHERE symbol = ? AND bot_id = ? AND venue_time_ns >= ? "
+        "ORDER BY venue_time_ns DESC LIMIT ?",
+        (symbol, bot_id, since_ns, limit),
+    )
+    fills = [booked_fill_of(row).fill for row in rows]
+    if len(fills) == limit:
+        since_ns = fills[-1].venue_time_ns
+    flows = connection.execute(
+        "SELECT * FROM cash_flows WHERE bot_id = ? AND venue_time_ns >= ? ORDER BY venue_time_ns", (bot_id, since_ns)
+    )
+    return Books(fills=tuple(reversed(fills)), flows=tuple(cash_flow_of(row) for row in flows)), since_ns
 
 
 def _page(

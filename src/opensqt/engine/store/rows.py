@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from opensqt.domain.errors import ErrorReason
-from opensqt.domain.fill import Fill, FillOrigin
+from opensqt.domain.fill import CashFlow, CashFlowKind, Fill, FillOrigin
 from opensqt.domain.order import Order, OrderType, Side, TimeInForce
 from opensqt.domain.order_state import OrderState
 from opensqt.engine.commands import EquityRecord, OrderRecord
@@ -65,6 +65,19 @@ def booked_fill_of(row: sqlite3.Row) -> BookedFill:
         instrument_revision=row["instrument_revision"],
     )
     return BookedFill(fill, row["slot"], row["profit_ticks_lots"])
+
+
+def cash_flow_of(row: sqlite3.Row) -> CashFlow:
+    """Read one row of `cash_flows`."""
+    return CashFlow(
+        id=row["id"],
+        kind=CashFlowKind(row["kind"]),
+        symbol=row["symbol"],
+        asset=row["asset"],
+        amount=Decimal(row["amount"]),
+        rate=None if row["rate"] is None else Decimal(row["rate"]),
+        venue_time_ns=row["venue_time_ns"],
+    )
 
 
 def equity_of(row: sqlite3.Row) -> EquityRecord:

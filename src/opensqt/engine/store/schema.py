@@ -138,4 +138,8 @@ MIGRATIONS = (
         PRIMARY KEY (bot_id, version)
     ) STRICT, WITHOUT ROWID;
     """,
+    # How many cycles of its slot a fill closed: days are summed from fills. Unknown for fills stored before.
+    """
+    ALTER TABLE fills ADD COLUMN cycles INTEGER NOT NULL DEFAULT 0;
+    """,
 )

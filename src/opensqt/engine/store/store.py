@@ -32,7 +32,7 @@ class Store:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._writer = WriterThread(partial(connect, path), max_queue=MAX_JOBS, on_error=self._on_error)
         self._reader: sqlite3.Connection | None = None
         self._read_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-reader")
@@ -82,7 +82,7 @@ class Store:
 
     def _run(self, query: Callable[[sqlite3.Connection], T]) -> T:
         if self._reader is None:
-            self._reader = connect(self._path)
+            self._reader = connect(self.path)
             self._reader.execute("PRAGMA query_only = ON")
         return query(self._reader)
 

@@ -106,7 +106,7 @@ def _order(connection: sqlite3.Connection, record: OrderRecord) -> None:
 def _fill(connection: sqlite3.Connection, record: FillRecord) -> None:
     fill = record.fill
     connection.execute(
-        f"INSERT INTO fills VALUES ({', '.join('?' * 18)})",  # noqa: S608  only question marks
+        f"INSERT INTO fills VALUES ({', '.join('?' * 19)})",  # noqa: S608  only question marks
         (
             fill.symbol,
             fill.trade_id,
@@ -126,6 +126,7 @@ def _fill(connection: sqlite3.Connection, record: FillRecord) -> None:
             fill.receive_time_ns,
             fill.instrument_revision,
             record.profit_ticks_lots,
+            record.cycles,
         ),
     )
 
