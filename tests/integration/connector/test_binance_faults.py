@@ -14,8 +14,10 @@ from models.venue_orders import Maker
 
 from opensqt.connector.adapter import SessionStatus
 from opensqt.connector.app import Connector
+from opensqt.connector.venues.binance import clock_watch
 from opensqt.connector.venues.binance.adapter import BinanceAdapter
 from opensqt.connector.venues.binance.book_sync import BookSync
+from opensqt.domain.clock import NS_PER_S
 from opensqt.domain.errors import ErrorReason, LimitError, OpensqtError
 from opensqt.domain.fill import FillOrigin
 from opensqt.domain.market import BookValidity
@@ -314,13 +316,53 @@ async def test_f26_venue_clock_that_moves_is_found_and_followed(tmp_path: Path) 
         assert placed.exchange_order_id
 
 
+async def test_f26_skew_that_no_order_has_met_yet_stops_opening_while_cancels_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock_watch, "CHECK_EVERY_NS", NS_PER_S)
+    async with trading(tmp_path) as rig:
+        placed = await rig.place()
+        engine = Engine(rig.client)
+        await engine.hello(symbols=[SYMBOL])
+        rig.sim.fault("clock_offset", ms=3_000)
+        await until(lambda: "clock skew" in rig.core.session.reason)
+        item = await engine.wait_for(
+            lambda item: item.HasField("feed") and item.feed.symbol == SYMBOL and not item.feed.market_stream_up
+        )
+        assert "clock skew" in item.feed.reason
+        assert rig.core.session.private_stream_up
+        assert not rig.core.is_serving
+        await rig.client.call(
+            "CancelOrder", pb.CancelOrderRequest(symbol=SYMBOL, client_order_id=placed.client_order_id)
+        )
+        await until(lambda: rig.core.is_serving)
+        assert rig.core.session.market_stream_up
+
+
+async def test_f39_coarser_tick_leaves_a_valid_book_although_levels_rest_between_the_ticks(tmp_path: Path) -> None:
+    async with trading(tmp_path) as rig:
+        rig.sim.fault("filters", symbol="BTCUSDT", tick_size="0.5")
+        await until(lambda: rig.core.mirror.instruments[SYMBOL].revision == 2)
+        await until(lambda: rig.validity is BookValidity.VALID)
+        applied = rig.sync.counts.applied
+        await until(lambda: rig.sync.counts.applied > applied + 10)
+        assert rig.validity is BookValidity.VALID
+        assert rig.sync.off_tick > 0
+        assert rig.sync.counts.contradicted == 0
+        placed = await rig.place()
+        assert rig.state(placed.client_order_id) is OrderState.LIVE
+
+
 async def test_f39_changed_tick_becomes_a_new_revision_in_which_books_and_orders_go_on(tmp_path: Path) -> None:
     async with trading(tmp_path) as rig:
         rig.sim.fault("filters", symbol="BTCUSDT", tick_size="0.05")
         await until(lambda: rig.core.mirror.instruments[SYMBOL].revision == 2)
         assert str(rig.core.mirror.instruments[SYMBOL].tick_size) == "0.05"
         await until(lambda: rig.validity is BookValidity.VALID)
-        placed = await rig.place()
+        # The simulated market itself goes on in its old ticks: only those prices can rest there.
+        order = await (await rig.maker()).order()
+        order.price.value = f"{Decimal(order.price.value) // 1}"
+        placed = await rig.client.call("PlaceOrder", order)
         assert placed.exchange_order_id
 
 

@@ -237,6 +237,13 @@ def test_changed_filters_are_published_and_enforced(bench: SimBench) -> None:
     bench.place("BUY", "63000.1", "0.01")
 
 
+def test_filters_finer_than_the_market_behind_refuse_what_it_cannot_count(bench: SimBench) -> None:
+    fault = Fault(kind=FaultKind.FILTERS, symbol="BTCUSDT", tick_size="0.05", step_size="0.0005")
+    Actions(bench.venue).apply_rules([], [fault])
+    assert bench.refuse("BUY", "63000.05", "0.01") == -4014
+    bench.place("BUY", "63000.1", "0.01")
+
+
 def test_stale_snapshot_is_older_than_the_stream(bench: SimBench) -> None:
     actions = Actions(bench.venue)
     fault = Fault(kind=FaultKind.STALE_SNAPSHOT, symbol="BTCUSDT")

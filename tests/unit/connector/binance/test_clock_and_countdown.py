@@ -3,7 +3,10 @@
 import pytest
 
 from opensqt.connector.venues.binance.clock_sync import ClockSync
+from opensqt.connector.venues.binance.clock_watch import ClockWatch
 from opensqt.connector.venues.binance.dead_man import RETRY_NS, Countdown, DeadMan
+from opensqt.connector.venues.binance.routes import RouteBoard
+from opensqt.connector.venues.binance.stream import Route
 from opensqt.domain.clock import NS_PER_MS, NS_PER_S
 
 VENUE_NS = 1_700_000_000 * NS_PER_S
@@ -45,6 +48,76 @@ def test_nothing_is_known_before_the_first_sample_and_after_forgetting() -> None
     sync.forget()
     with pytest.raises(ValueError, match="not known"):
         sync.venue_ns(0)
+
+
+def test_sample_that_the_others_cannot_explain_replaces_them_and_says_by_how_much() -> None:
+    sync = ClockSync()
+    for second in range(5):
+        sample(sync, second * NS_PER_S, NS_PER_MS, NS_PER_MS)
+    stepped_ms = (VENUE_NS + 6 * NS_PER_S) // NS_PER_MS - 3_000
+    skew_ns = sync.add(6 * NS_PER_S, 6 * NS_PER_S + 2 * NS_PER_MS, stepped_ms)
+    assert 2_990 * NS_PER_MS < skew_ns < 3_000 * NS_PER_MS
+    assert abs(sync.offset_ns(7 * NS_PER_S) - VENUE_NS + 3_000 * NS_PER_MS) <= sync.error_ns(7 * NS_PER_S)
+
+
+def test_servers_of_a_venue_may_differ_a_little_without_ending_the_estimate() -> None:
+    sync = ClockSync()
+    sample(sync, 0, NS_PER_MS, NS_PER_MS)
+    best = sync.offset_ns(NS_PER_S)
+    other_ms = (VENUE_NS + NS_PER_S) // NS_PER_MS + 15
+    assert sync.add(NS_PER_S, NS_PER_S + 40 * NS_PER_MS, other_ms) == 0
+    assert sync.offset_ns(2 * NS_PER_S) == best
+
+
+def watch() -> tuple[ClockWatch, ClockSync]:
+    sync = ClockSync()
+    sample(sync, 0, NS_PER_MS, NS_PER_MS)
+    return ClockWatch(sync, 5_000, 0), sync
+
+
+def test_f26_refused_time_stops_opening_until_the_clock_is_measured_again() -> None:
+    clock, _ = watch()
+    assert clock.problem(NS_PER_S) == ""
+    assert not clock.is_due(20 * NS_PER_S)
+    clock.refused()
+    assert "clock skew" in clock.problem(20 * NS_PER_S)
+    assert clock.is_due(20 * NS_PER_S)
+    clock.begin(20 * NS_PER_S)
+    assert not clock.is_due(21 * NS_PER_S), "not more often than needed"
+    assert clock.is_due(22 * NS_PER_S)
+    clock.measured(0)
+    assert clock.problem(22 * NS_PER_S) == ""
+    assert not clock.is_due(23 * NS_PER_S)
+
+
+def test_f26_skew_beyond_a_quarter_of_the_receive_window_stops_opening_until_a_second_measurement_agrees() -> None:
+    clock, _ = watch()
+    clock.begin(30 * NS_PER_S)
+    clock.measured(1_250 * NS_PER_MS)
+    assert clock.problem(30 * NS_PER_S) == ""
+    clock.measured(1_251 * NS_PER_MS)
+    assert "1251 ms" in clock.problem(30 * NS_PER_S)
+    assert clock.is_due(32 * NS_PER_S)
+    clock.measured(0)
+    assert clock.problem(32 * NS_PER_S) == ""
+
+
+def test_f26_clock_that_could_not_be_measured_for_long_stops_opening() -> None:
+    clock, sync = watch()
+    later_ns = 30_000 * NS_PER_S
+    assert sync.error_ns(later_ns) > 1_250 * NS_PER_MS
+    assert "are needed" in clock.problem(later_ns)
+
+
+def test_bad_clock_counts_as_a_market_that_is_down_and_says_why() -> None:
+    board = RouteBoard()
+    for route in Route:
+        status = board.set(route, True, "")
+    assert status.market_stream_up
+    status = board.set_clock("clock skew: 2000 ms")
+    assert (status.market_stream_up, status.private_stream_up, status.reason) == (False, True, "clock skew: 2000 ms")
+    status = board.set_clock("")
+    assert (status.market_stream_up, status.reason) == (True, "")
 
 
 def test_countdown_is_set_again_every_third_of_its_time_while_all_is_well() -> None:

@@ -22,6 +22,7 @@ from opensqt.connector.venues.binance.account_book import AccountBook
 from opensqt.connector.venues.binance.account_queries import BinanceAccountQueries
 from opensqt.connector.venues.binance.api_client import ApiClient
 from opensqt.connector.venues.binance.clock_sync import ClockSync
+from opensqt.connector.venues.binance.clock_watch import ClockWatch
 from opensqt.connector.venues.binance.config import BinanceConfig, endpoints_of
 from opensqt.connector.venues.binance.dead_man import DeadMan
 from opensqt.connector.venues.binance.error_codes import Action
@@ -117,6 +118,8 @@ class BinanceAdapter:
             self._dead_man,
             clock,
             self.venue_time_ns,
+            ClockWatch(self._sync, config.recv_window_ms, clock.monotonic_ns()),
+            lambda problem: self._show(self._routes.set_clock(problem)),
         )
         rest.on_clock_skew = self._upkeep.clock_is_wrong
         self._start_streams(sink)
@@ -282,7 +285,9 @@ class BinanceAdapter:
     def _on_route(self, route: Route, is_up: bool, why: str) -> None:
         if route is Route.PRIVATE and not is_up and self._routes.is_up(route):
             self._certain_ns = self.venue_time_ns()
-        status = self._routes.set(route, is_up, why)
+        self._show(self._routes.set(route, is_up, why))
+
+    def _show(self, status: SessionStatus) -> None:
         if status != self._status:
             self._status = status
             self._sink.on_session(status)

@@ -21,9 +21,9 @@ from typing import Final, final
 import msgspec
 
 from opensqt._core.book import BookError, OrderBook
-from opensqt._core.decode.binance_depth import DepthDecoder
 from opensqt._core.decode.errors import DecodeError
 from opensqt._core.fixed import Increment
+from opensqt.connector.venues.binance.depth_reader import DepthReader
 from opensqt.domain.clock import NS_PER_MS
 from opensqt.domain.market import BookValidity
 from opensqt.runtime.backoff import Backoff
@@ -78,7 +78,7 @@ class BookSync:
         self.last_id = 0
         self.first_id = 0
         self.time_ms = 0
-        self._decoder = DepthDecoder(price, lot)
+        self._decoder = DepthReader(price, lot)
         self._buffer: deque[bytes] = deque()
         self._backoff = Backoff(FIRST_RETRY_MS, MAX_RETRY_MS, rng)
         self._snapshot_id: int | None = None
@@ -91,7 +91,7 @@ class BookSync:
 
     def set_units(self, price: Increment, lot: Increment, now_ns: int) -> None:
         """Count in the units of a new revision: everything is fetched anew."""
-        self._decoder = DepthDecoder(price, lot)
+        self._decoder = DepthReader(price, lot)
         self._best = None
         self._restart("the instrument has a new revision", now_ns)
 
@@ -161,8 +161,22 @@ class BookSync:
             self._set(BookValidity.SYNCING, "waiting for a snapshot")
         return False
 
+    @property
+    def price_grid(self) -> Increment:
+        """Return the increment that prices of this symbol are read in now: its tick, or a part of it (`DepthReader`)."""
+        return self._decoder.price
+
+    @property
+    def off_tick(self) -> int:
+        """Return how many messages held prices between the ticks, or were read beside such."""
+        return self._decoder.off_tick
+
     def on_best(self, best: Best) -> None:
-        """Take the newest best bid and ask; compared with the book at the next diff."""
+        """Take the newest best bid and ask, in steps of `price_grid`; compared with the book at the next diff."""
+        if self._decoder.ratio > 1:
+            bid_ticks = self._decoder.round(True, best.bid_ticks)
+            ask_ticks = self._decoder.round(False, best.ask_ticks)
+            best = Best(best.update_id, bid_ticks, best.bid_lots, ask_ticks, best.ask_lots)
         if self._best is None or best.update_id > self._best.update_id:
             self._best = best
             self._disagreements = 0

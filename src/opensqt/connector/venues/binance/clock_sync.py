@@ -2,7 +2,8 @@
 
 A sample says: the venue's clock showed `server_ms` somewhere between sending and receiving. Its middle is the best
 guess, half the round trip the bound of the error; the sample with the shortest round trip of the recent ones is kept.
-Our wall clock plays no part, so a step of it moves nothing. Old samples lose trust by the drift of a cheap quartz.
+Our wall clock plays no part, so a step of it moves nothing. Old samples lose trust by the drift of a cheap quartz. A
+sample that the others cannot explain means that one of the clocks has moved: the others are forgotten then.
 
 Requests are stamped a little late rather than early: the venue refuses what is 1000 ms ahead of it and tolerates what
 is late up to the receive window (Binance docs, USDⓈ-M futures, general info, "Timing security").
@@ -17,6 +18,8 @@ from opensqt.domain.clock import NS_PER_MS
 
 SAMPLES: Final = 16
 MAX_DRIFT_PPM: Final = 50
+SERVERS_DIFFER_NS: Final = 20 * NS_PER_MS
+"""A venue answers from several machines, whose clocks are this much apart at most; no clock has moved by less."""
 
 # The venue's clock is told in whole ms: on average half of one is cut off.
 _TRUNCATED_NS: Final = NS_PER_MS // 2
@@ -43,11 +46,24 @@ class ClockSync:
         """Return whether there was a sample."""
         return bool(self._samples)
 
-    def add(self, sent_ns: int, received_ns: int, server_ms: int) -> None:
-        """Take one answer: when it was asked for and came, on the monotonic clock, and what it said."""
+    def add(self, sent_ns: int, received_ns: int, server_ms: int) -> int:
+        """Take one answer: when it was asked for and came, on the monotonic clock, and what it said.
+
+        Returns:
+            By how many ns more than both errors allow the estimate was off; 0 = they agree.
+        """
         middle_ns = (sent_ns + received_ns) // 2
         offset_ns = server_ms * NS_PER_MS + _TRUNCATED_NS - middle_ns
-        self._samples.append(_Sample(received_ns, offset_ns, (received_ns - sent_ns) // 2 + _TRUNCATED_NS))
+        sample = _Sample(received_ns, offset_ns, (received_ns - sent_ns) // 2 + _TRUNCATED_NS)
+        skew_ns = 0
+        if self._samples:
+            best = self._best(received_ns)
+            apart_ns = abs(offset_ns - best.offset_ns)
+            skew_ns = max(0, apart_ns - best.error_at(received_ns) - sample.error_ns)
+            if skew_ns > SERVERS_DIFFER_NS:
+                self._samples.clear()
+        self._samples.append(sample)
+        return skew_ns
 
     def forget(self) -> None:
         """Drop all samples: the venue says that our time is wrong."""

@@ -174,12 +174,19 @@ class MarketFeed:
 
     def _on_best(self, feed: SymbolFeed, data: bytes) -> None:
         units = feed.listing.units[0]
-        best = kernel.decode_book_ticker(data, units.price, units.lot)
+        best = kernel.decode_book_ticker(data, feed.sync.price_grid, units.lot)
         feed.sync.on_best(Best(best.update_id, best.bid_ticks, best.bid_lots, best.ask_ticks, best.ask_lots))
 
     def _on_trade(self, feed: SymbolFeed, data: bytes) -> None:
         units = feed.listing.units[0]
-        trade = kernel.decode_agg_trade(data, units.price, units.lot)
+        try:
+            trade = kernel.decode_agg_trade(data, units.price, units.lot)
+        except DecodeError:
+            if feed.sync.price_grid == units.price:
+                raise
+            # Known: levels rest between the ticks, and a trade met one. It has no price in ticks.
+            self.unreadable += 1
+            return
         if trade.agg_id > feed.last_trade_id:
             feed.last_trade_id = trade.agg_id
             self._sink.on_trade(stream.to_agg_trade(feed.listing, trade, self._receive_ns))

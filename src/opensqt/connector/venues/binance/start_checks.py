@@ -12,6 +12,7 @@ import structlog
 from opensqt.connector.venues.binance import requests_account as ask
 from opensqt.connector.venues.binance import requests_market as ask_market
 from opensqt.connector.venues.binance.clock_sync import ClockSync
+from opensqt.connector.venues.binance.clock_watch import MAX_ERROR_PART
 from opensqt.connector.venues.binance.config import BinanceConfig
 from opensqt.connector.venues.binance.error_codes import Executed
 from opensqt.connector.venues.binance.errors import Failure
@@ -34,8 +35,6 @@ from opensqt.domain.instrument import Instrument
 from opensqt.runtime.config import ConfigError
 
 CLOCK_SAMPLES: Final = 5
-MAX_CLOCK_ERROR_PART: Final = 4
-"""The clock's error may be this part of the receive window."""
 
 _log = structlog.get_logger(__name__)
 
@@ -50,28 +49,33 @@ class StartChecks:
         self._sync = sync
         self._clock = clock
 
-    async def clock_samples(self, count: int = CLOCK_SAMPLES, *, is_wrong: bool = False) -> None:
+    async def clock_samples(self, count: int = CLOCK_SAMPLES, *, is_wrong: bool = False) -> int:
         """Ask for the venue's time; what was known before is forgotten when it is known to be wrong.
+
+        Returns:
+            By how many ns the estimate turned out to be off, beyond its error.
 
         Raises:
             OpensqtError: it was not told.
             StateError: CLOCK_SKEW, the round trips are too long to know it well enough.
         """
+        worst_ns = 0
         for _ in range(count):
             sent_ns = self._clock.monotonic_ns()
             server_ms = await self._q.ask(ask_market.server_time(), "query time", parse_time)
             if is_wrong:
                 self._sync.forget()
                 is_wrong = False
-            self._sync.add(sent_ns, self._clock.monotonic_ns(), server_ms)
+            worst_ns = max(worst_ns, self._sync.add(sent_ns, self._clock.monotonic_ns(), server_ms))
         error_ms = self._sync.error_ns(self._clock.monotonic_ns()) // NS_PER_MS
-        limit_ms = self._config.recv_window_ms // MAX_CLOCK_ERROR_PART
+        limit_ms = self._config.recv_window_ms // MAX_ERROR_PART
         if error_ms > limit_ms:
             raise StateError(
                 ErrorReason.CLOCK_SKEW,
                 f"the venue's clock is known to {error_ms} ms only, {limit_ms} are needed: the connection is too slow; "
                 "try again, or raise binance.recv_window_ms",
             )
+        return worst_ns
 
     def choose(self, instruments: Sequence[Instrument]) -> list[Instrument]:
         """Return the configured instruments, in the order of the configuration.

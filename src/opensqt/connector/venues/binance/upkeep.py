@@ -10,6 +10,7 @@ from opensqt.connector.rate_budget import RateBudget
 from opensqt.connector.venues.binance import requests_orders as ask
 from opensqt.connector.venues.binance.account_book import AccountBook
 from opensqt.connector.venues.binance.clock_sync import ClockSync
+from opensqt.connector.venues.binance.clock_watch import ClockWatch
 from opensqt.connector.venues.binance.dead_man import Countdown, DeadMan
 from opensqt.connector.venues.binance.parse_settings import parse_countdown
 from opensqt.connector.venues.binance.queries import BinanceQueries
@@ -18,14 +19,14 @@ from opensqt.connector.venues.binance.takeover import Takeover
 from opensqt.domain.clock import NS_PER_S, Clock
 from opensqt.domain.errors import OpensqtError
 
-CLOCK_EVERY_NS: Final = 120 * NS_PER_S
-CLOCK_AT_MOST_EVERY_NS: Final = 2 * NS_PER_S
 REFRESH_AFTER_NS: Final = NS_PER_S
 HEAL_EVERY_NS: Final = 60 * NS_PER_S
 SETTINGS_EVERY_NS: Final = 300 * NS_PER_S
 INCOME_EVERY_NS: Final = 600 * NS_PER_S
 INCOME_PAUSES_NS: Final = (NS_PER_S, 5 * NS_PER_S, 20 * NS_PER_S)
 TICK_S: Final = 0.1
+CLOCK_ROUND: Final = 3
+"""Questions per measurement of the clock."""
 
 _log = structlog.get_logger(__name__)
 
@@ -45,6 +46,8 @@ class Upkeep:
         dead_man: DeadMan,
         clock: Clock,
         venue_ns: Callable[[], int],
+        clock_watch: ClockWatch,
+        on_clock: Callable[[str], None],
     ) -> None:
         self._checks = checks
         self._sync = sync
@@ -55,17 +58,18 @@ class Upkeep:
         self._dead_man = dead_man
         self._clock = clock
         self._venue_ns = venue_ns
+        self._clock_watch = clock_watch
+        self._on_clock = on_clock
         now_ns = clock.monotonic_ns()
-        self._clock_ns = self._heal_ns = self._settings_ns = self._refresh_ns = self._income_ns = now_ns
+        self._heal_ns = self._settings_ns = self._refresh_ns = self._income_ns = now_ns
         self._income_due: list[int] = []
-        self._skewed = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._good: frozenset[str] = frozenset()
         self._claimed: frozenset[str] = frozenset()
 
     def clock_is_wrong(self) -> None:
         """Note that the venue refused our time."""
-        self._skewed = True
+        self._clock_watch.refused()
 
     def watch(self, good: frozenset[str], claimed: frozenset[str]) -> None:
         """Note which symbols the dead-man switch covers."""
@@ -89,11 +93,11 @@ class Upkeep:
             await self._set_countdown(countdown)
 
     async def _clock_round(self, now_ns: int) -> None:
-        wait_ns = CLOCK_AT_MOST_EVERY_NS if self._skewed else CLOCK_EVERY_NS
-        if now_ns - self._clock_ns >= wait_ns:
-            self._clock_ns = now_ns
-            await self._checks.clock_samples(3, is_wrong=self._skewed)
-            self._skewed = False
+        watch = self._clock_watch
+        self._on_clock(watch.problem(now_ns))
+        if watch.is_due(now_ns):
+            watch.begin(now_ns)
+            watch.measured(await self._checks.clock_samples(CLOCK_ROUND, is_wrong=watch.was_refused))
             self._budget.align(self._sync.offset_ns(now_ns))
 
     async def _account_round(self, now_ns: int) -> None:

@@ -90,7 +90,8 @@ class SymbolRules:
             raise ApiError(-4013)
         if price > self.max_price:
             raise ApiError(-4002)
-        if price % self.tick:
+        # A filter may have been made finer than the market behind it counts.
+        if price % self.tick or price % self.instrument.tick_size:
             raise ApiError(-4014)
         return self.instrument.price_to_ticks(price)
 
@@ -108,7 +109,7 @@ class SymbolRules:
             raise ApiError(-4004)
         if quantity > (self.max_market_quantity if is_market else self.max_quantity):
             raise ApiError(-4005)
-        if quantity % self.step:
+        if quantity % self.step or quantity % self.instrument.lot_size:
             raise ApiError(-4023)
         return self.instrument.quantity_to_lots(quantity)
 
