@@ -163,7 +163,7 @@ class BookSync:
 
     @property
     def price_grid(self) -> Increment:
-        """Return the increment that prices of this symbol are read in now: its tick, or a part of it (`DepthReader`)."""
+        """Return what prices of this symbol are read in now: its tick, or a part of it (`DepthReader`)."""
         return self._decoder.price
 
     @property
