@@ -349,8 +349,15 @@ class Client(WSListener):
 
     def _execute(self, transport: WSTransport, data: bytes) -> None:
         if not transport.is_disconnected:
-            self._host.turn()
-            transport.send(WSMsgType.TEXT, self._host.venue.ws_request(self._api, data.decode()))
+            host = self._host
+            host.turn()
+            transport.send(WSMsgType.TEXT, host.venue.ws_request(self._api, data.decode()))
+            if host.run is not None and host.run.follow and host.orders % 50 == 0:
+                # A client that only places would run into the limit of open orders; its old ones are cleared away.
+                exchange = host.venue.exchange
+                for order in exchange.open_orders(exchange.users["user1"])[:-20]:
+                    exchange.cancel("user1", order)
+                host.venue.flush()
 
 
 async def serve_rest(host: Venue) -> int:
