@@ -95,9 +95,15 @@ class Market:
         """Return a whole depth message."""
         previous = self.update_id
         self.update_id += 3
-        return (
-            b'{"stream":"%b","data":{"e":"depthUpdate","E":%d,"T":%d,"s":"%b","U":%d,"u":%d,"pu":%d,%b}}'
-            % (self.stream, now_ms, now_ms, self.symbol.encode(), previous + 1, self.update_id, previous, body)
+        return b'{"stream":"%b","data":{"e":"depthUpdate","E":%d,"T":%d,"s":"%b","U":%d,"u":%d,"pu":%d,%b}}' % (
+            self.stream,
+            now_ms,
+            now_ms,
+            self.symbol.encode(),
+            previous + 1,
+            self.update_id,
+            previous,
+            body,
         )
 
     def ticker(self, now_ms: int, *, combined: bool) -> bytes:

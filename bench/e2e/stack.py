@@ -93,14 +93,16 @@ def connector_section(venue: VenueProcess, folder: Path, *, tcp_port: int | None
                 "order_api": f"{ws}/ws-fapi/v1",
             },
         },
-        "limits": {"max_order_notional": 10_000_000, "max_position_notional": 1_000_000_000, "max_open_orders": 100_000},
+        "limits": {
+            "max_order_notional": 10_000_000,
+            "max_position_notional": 1_000_000_000,
+            "max_open_orders": 100_000,
+        },
         "log": {"level": "warning"},
     }
 
 
-def engine_section(
-    folder: Path, symbols: list[str], *, address: str, buy_window: int = BUY_WINDOW
-) -> dict[str, Any]:
+def engine_section(folder: Path, symbols: list[str], *, address: str, buy_window: int = BUY_WINDOW) -> dict[str, Any]:
     """Return the engine's configuration: one grid per symbol."""
     return {
         "connector": {"address": address},

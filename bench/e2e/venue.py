@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import orjson
@@ -136,8 +137,8 @@ class Venue:
                 self.turn()
                 now_ms = time.time_ns() // 1_000_000
                 for market in self.markets.values():
-                    self._publish(market, b"ticker", lambda c, m=market: m.ticker(now_ms, combined=c))
-                    self._publish(market, b"depth", lambda _c, m=market: m.diff(m.flood(), now_ms))
+                    self._publish(market, b"ticker", partial(_ticker, market, now_ms))
+                    self._publish(market, b"depth", partial(_noise, market, now_ms))
             await asyncio.sleep(0.5)
 
     def turn(self) -> None:
@@ -155,9 +156,7 @@ class Venue:
         for transport, frame in self._prepared(market, kind, make):
             transport.send(WSMsgType.TEXT, frame)
 
-    def _prepared(
-        self, market: Market, kind: bytes, make: Callable[[bool], bytes]
-    ) -> list[tuple[WSTransport, bytes]]:
+    def _prepared(self, market: Market, kind: bytes, make: Callable[[bool], bytes]) -> list[tuple[WSTransport, bytes]]:
         found = []
         needle = f"{market.symbol.lower()}@{'bookTicker' if kind == b'ticker' else 'depth'}"
         frames: dict[bool, bytes] = {}
@@ -225,7 +224,7 @@ class Venue:
                 for _ in range(batch):
                     market = markets[turn % len(markets)]
                     turn += 1
-                    self._publish(market, b"depth", lambda _combined, m=market: m.diff(m.flood(), now_ms))
+                    self._publish(market, b"depth", partial(_noise, market, now_ms))
                 due_ns += period_ns
                 self.flood_left += batch
             await asyncio.sleep(max(0.0, (due_ns - time.monotonic_ns()) / 1e9))
@@ -247,6 +246,14 @@ class Venue:
                     run.latencies.record(arrived_ns - meant_ns)
 
 
+def _ticker(market: Market, now_ms: int, combined: bool) -> bytes:
+    return market.ticker(now_ms, combined=combined)
+
+
+def _noise(market: Market, now_ms: int, _combined: bool) -> bytes:
+    return market.diff(market.flood(), now_ms)
+
+
 class FillRun:
     """Fills the highest resting buy again and again; the take-profit one level higher must follow."""
 
@@ -266,7 +273,7 @@ class FillRun:
             self.latencies.record(arrived_ns - meant_ns)
 
     async def go(self) -> None:
-        """Fill `count` buys. The exchange works out the fill first; its messages leave at the time they are meant to."""
+        """Fill `count` buys. The exchange works a fill out first; its messages leave when they are meant to."""
         host = self._venue
         market = host.main
         symbol = canonical_symbol(market.symbol)
@@ -282,9 +289,7 @@ class FillRun:
             level = round((top.price_ticks - market.anchor_ticks) / INTERVAL_TICKS)
             await asyncio.sleep(max(0.0, (due_ns - time.monotonic_ns()) / 1e9 - 0.003))
             host.venue.hub._deliver = lambda *frame: held.append(frame)
-            host.venue.on_market(
-                TradePrint(symbol, time.time_ns(), f"f{number}", Side.SELL, top.price_ticks, top.lots)
-            )
+            host.venue.on_market(TradePrint(symbol, time.time_ns(), f"f{number}", Side.SELL, top.price_ticks, top.lots))
             host.venue.hub._deliver = plain
             while time.monotonic_ns() < due_ns:
                 pass

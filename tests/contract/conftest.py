@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from models.binance_sim import BinanceSim, running_sim
-from models.connector_rig import Client, client_of, connector_config, running_connector
+from models.connector_rig import CLIENTS, Client, connector_config, running_connector
 
 from opensqt.connector.config import ConnectorConfig
 from opensqt.proto import exchange_pb2
@@ -55,13 +55,16 @@ VENUES: dict[str, Callable[[Path, Simulators], ConnectorConfig]] = {
     "paper-on-binance-sim": lambda folder, simulators: simulators.public_binance(folder),
     "paper": lambda folder, _simulators: connector_config(folder, latency_ms=1.0),
 }
+# An engine in the connector's process must meet the same contract; the venue behind it makes no difference to that.
+IN_PROCESS = "paper-in-process"
 
 
 class Venue:
     """A connector to one venue, which can be restarted, and a client of it."""
 
-    def __init__(self, config: ConnectorConfig) -> None:
+    def __init__(self, config: ConnectorConfig, way: str = "grpc") -> None:
         self._config = config
+        self._way = way
         self._stack = AsyncExitStack()
         self.client: Client
         self.symbol = ""
@@ -73,7 +76,7 @@ class Venue:
             # Nothing tells that from outside but asking.
             while not connector.core.is_serving:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
-        self.client = await self._stack.enter_async_context(client_of(connector))
+        self.client = await self._stack.enter_async_context(CLIENTS[self._way](connector))
         self.capabilities = await self.client.call("GetCapabilities", exchange_pb2.GetCapabilitiesRequest())
         self.symbol = self.capabilities.symbols[0]
 
@@ -101,9 +104,12 @@ def simulators() -> Iterator[Simulators]:
         found.close()
 
 
-@pytest.fixture(params=sorted(VENUES))
+@pytest.fixture(params=[*sorted(VENUES), IN_PROCESS])
 async def venue(request: pytest.FixtureRequest, tmp_path: Path, simulators: Simulators) -> AsyncIterator[Venue]:
-    found = Venue(VENUES[request.param](tmp_path, simulators))
+    if request.param == IN_PROCESS:
+        found = Venue(VENUES["paper"](tmp_path, simulators), "in-process")
+    else:
+        found = Venue(VENUES[request.param](tmp_path, simulators))
     await found.start()
     try:
         yield found

@@ -18,6 +18,7 @@ from opensqt.proto import exchange_pb2, exchange_pb2_grpc, resources_pb2, trade_
 from opensqt.runtime.clock import SystemClock
 from opensqt.runtime.config import GrpcServerConfig
 from opensqt.runtime.grpc_client import to_typed_error
+from opensqt.runtime.local_channel import LocalChannel
 
 SYMBOL = "BTC/USDT:USDT"
 TIMEOUT_S = 10.0
@@ -124,6 +125,17 @@ async def client_of(connector: Connector) -> AsyncIterator[Client]:
     assert connector.config.grpc.unix_socket is not None
     async with grpc.aio.insecure_channel(f"unix:{connector.config.grpc.unix_socket}") as channel:
         yield Client(channel)
+
+
+@asynccontextmanager
+async def local_client_of(connector: Connector) -> AsyncIterator[Client]:
+    """Connect inside of this process, as an embedded engine does."""
+    async with LocalChannel(connector.handlers) as channel:
+        yield Client(channel)
+
+
+CLIENTS = {"grpc": client_of, "in-process": local_client_of}
+"""Ways to reach a connector that must not differ."""
 
 
 class Engine:

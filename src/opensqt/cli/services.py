@@ -15,10 +15,13 @@ MODULES = {
     "connector": "opensqt.connector.app",
     "engine": "opensqt.engine.app",
     "live_server": "opensqt.live_server.app",
+    "embedded": "opensqt.cli.embedded",
 }
-START_ORDER = ("sim", "connector", "engine", "live_server")
+"""What to start; `embedded` is connector and engine in one process."""
+
+START_ORDER = ("sim", "connector", "engine", "embedded", "live_server")
 # The engine first: it leaves the market in order while its connector still stands, which needs its venue until then.
-STOP_ORDER = ("engine", "live_server", "connector", "sim")
+STOP_ORDER = ("engine", "live_server", "embedded", "connector", "sim")
 
 EXCHANGE_SERVICE = "opensqt.market_maker.v1.ExchangeService"
 ENGINE_SERVICE = "opensqt.market_maker.v1.EngineService"
@@ -48,6 +51,16 @@ def connector_probe(config: GrpcClientConfig) -> Probe:
 def engine_probe(config: GrpcClientConfig) -> Probe:
     """Return the engine's probe."""
     return grpc_probe(config, ENGINE_SERVICE)
+
+
+def embedded_probe(connector: GrpcClientConfig, engine: GrpcClientConfig) -> Probe:
+    """Return the probe of connector and engine in one process: healthy while both are."""
+    probes = (connector_probe(connector), engine_probe(engine))
+
+    async def probe() -> bool:
+        return all([await one() for one in probes])
+
+    return probe
 
 
 def page_probe(host: str, port: int, *, tls: bool) -> Probe:

@@ -40,8 +40,12 @@ SERVICES: Mapping[str, type[msgspec.Struct]] = {
 
 
 class UmbrellaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The services to run together; those left out run elsewhere, without `sim` no venue is simulated."""
+    """The services to run together; those left out run elsewhere, without `sim` no venue is simulated.
 
+    `embedded` runs connector and engine in one process, for the lowest latency.
+    """
+
+    embedded: bool = False
     sim: SimConfig | None = None
     connector: ConnectorConfig | None = None
     engine: EngineConfig | None = None
@@ -51,6 +55,10 @@ class UmbrellaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         """Require something to run, and no port twice."""
         if all(section is None for section in (self.sim, self.connector, self.engine, self.live_server)):
             raise ConfigError.single("", None, "needs a section", "add `connector:`, `engine:` or `live_server:`")
+        if self.embedded and (self.connector is None or self.engine is None):
+            raise ConfigError.single(
+                "embedded", True, "runs connector and engine in one process", "add both sections, or leave it out"
+            )
         problems = []
         seen: dict[int, str] = {}
         for path, port in self._ports():

@@ -12,7 +12,15 @@ from opensqt.cli.operate import Operation, Plan
 from opensqt.cli.output import print_json, print_line, print_table
 from opensqt.cli.ports import require_free
 from opensqt.cli.probe import Probe
-from opensqt.cli.services import START_ORDER, connector_probe, engine_probe, page_probe, service_spec, sim_spec
+from opensqt.cli.services import (
+    START_ORDER,
+    connector_probe,
+    embedded_probe,
+    engine_probe,
+    page_probe,
+    service_spec,
+    sim_spec,
+)
 from opensqt.cli.sim_section import sim_access
 from opensqt.cli.sim_state import begin_on_sim
 from opensqt.cli.state_dir import StateDir
@@ -28,6 +36,9 @@ def up(
     *,
     state: Annotated[Path | None, Parameter(help="State folder; default var/NAME-OF-CONFIG.")] = None,
     for_: Annotated[float | None, Parameter(name="--for", help="Run this many seconds, print a report, stop.")] = None,
+    embedded: Annotated[
+        bool, Parameter(help="Run connector and engine in one process, for the lowest latency.", negative="")
+    ] = False,
     json: Annotated[bool, Parameter(help="Print the report as one JSON object.", negative="")] = False,
 ) -> int:
     """Start the services a configuration describes, restart those that die, stop all on Ctrl-C.
@@ -43,6 +54,8 @@ def up(
             " `connector:`, `engine:` or `live_server:`",
             EXIT_USAGE,
         )
+    if embedded:
+        loaded = msgspec.structs.replace(loaded, embedded=True)
     folder = StateDir(state or Path("var") / config.stem)
     with folder.lock():
         if loaded.sim is not None:
@@ -89,6 +102,8 @@ def plan_of(name: str, config: UmbrellaConfig, folder: StateDir) -> Plan:
         # For any other client that wants to trade there; the simulator's log holds no secrets.
         folder.write_private(SIM_ACCESS_FILE, msgspec.json.format(msgspec.json.encode(sim_access(config.sim))).decode())
         specs.append(sim_spec(config.sim, folder.log_file("sim")))
+    if config.embedded:
+        sections = {"embedded": _Both(sections["connector"], sections["engine"]), "live_server": config.live_server}
     for service in START_ORDER:
         section = sections.get(service)
         if section is None:
@@ -109,7 +124,17 @@ def plan_of(name: str, config: UmbrellaConfig, folder: StateDir) -> Plan:
     )
 
 
+class _Both(msgspec.Struct, frozen=True):
+    """The configuration file of connector and engine in one process."""
+
+    connector: msgspec.Struct | None
+    engine: msgspec.Struct | None
+
+
 def _probe(service: str, config: UmbrellaConfig) -> Probe:
+    if service == "embedded":
+        assert config.connector is not None and config.engine is not None, "checked with the configuration"  # noqa: PT018
+        return embedded_probe(client_of(config.connector.grpc), client_of(config.engine.grpc))
     if service == "connector" and config.connector is not None:
         return connector_probe(client_of(config.connector.grpc))
     if service == "engine" and config.engine is not None:

@@ -2,9 +2,10 @@
 
 import argparse
 import asyncio
+import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import final
 
@@ -18,7 +19,7 @@ from opensqt.connector.market_types import Channel, ChannelKind
 from opensqt.connector.metrics import ConnectorCollector
 from opensqt.connector.rate_budget import RateBudget
 from opensqt.connector.registry import make_adapter
-from opensqt.connector.service import ROLES, SERVICE_NAME, add_service
+from opensqt.connector.service import ROLES, SERVICE_NAME, Handler, add_service, make_handlers
 from opensqt.connector.servicer_market import MarketServicer
 from opensqt.connector.servicer_orders import OrderServicer
 from opensqt.connector.servicer_queries import QueryServicer
@@ -75,6 +76,8 @@ class Connector:
         self._saved_state = state
         self._save_failed = False
         self.server: GrpcServer | None = None
+        self.handlers: dict[str, Handler] = {}
+        """What is served, by full method name; filled by `start`."""
 
     async def start(self) -> None:
         """Open the venue and listen.
@@ -90,16 +93,17 @@ class Connector:
             self.core.book(symbol)
             for kind in _ALWAYS_OPEN:
                 self.core.upstreams.acquire(Channel(kind, symbol))
-        add_service(
-            server.server,
+        handlers = make_handlers(
             (
                 QueryServicer(self.core, self.adapter),
                 MarketServicer(self.core, self.adapter),
                 OrderServicer(self.core, self.adapter),
                 StreamServicer(self.core, self.adapter),
                 TradeServicer(self.core, self.adapter),
-            ),
+            )
         )
+        add_service(server.server, handlers)
+        self.handlers = {f"/{SERVICE_NAME}/{name}": handler for name, handler in handlers.items()}
         self.server = server
         await server.start()
 
@@ -155,6 +159,37 @@ class Connector:
             self._save_failed = False
 
 
+@contextlib.asynccontextmanager
+async def open_connector(config: ConnectorConfig, lifecycle: Lifecycle) -> AsyncIterator[Connector]:
+    """Start a connector with its metrics and its tasks, and stop it at the end of the block."""
+    stop_metrics = start_metrics_server(config.metrics)
+    clock = SystemClock()
+    connector = Connector(config, clock, make_adapter(config, clock))
+    latency = connector.core.latency
+    collectors = (ConnectorCollector(connector.core), LatencyCollector("connector", latency))
+    for collector in collectors:
+        REGISTRY.register(collector)
+    try:
+        await connector.start()
+        assert connector.server is not None, "start made it"
+        lifecycle.supervise(connector.adapter.run(), "venue")
+        lifecycle.supervise(connector.serve(), "serve")
+        lifecycle.supervise(watch_loop(latency.recorder(Hop.LOOP_LAG), clock.monotonic_ns, latency.roll), "loop")
+        settle_heap()
+        _log.info(
+            "ready",
+            addresses=connector.server.addresses,
+            exchange=config.exchange,
+            symbols=sorted(connector.adapter.instruments),
+        )
+        yield connector
+    finally:
+        await connector.stop()
+        for collector in collectors:
+            REGISTRY.unregister(collector)
+        stop_metrics()
+
+
 def run(argv: Sequence[str] | None = None) -> None:
     """Run the connector from the command line and exit with its code."""
     arguments = _parse(argv)
@@ -169,32 +204,8 @@ def run(argv: Sequence[str] | None = None) -> None:
 
     async def main(lifecycle: Lifecycle) -> None:
         configure_logging("connector", config.log)
-        stop_metrics = start_metrics_server(config.metrics)
-        clock = SystemClock()
-        connector = Connector(config, clock, make_adapter(config, clock))
-        latency = connector.core.latency
-        collectors = (ConnectorCollector(connector.core), LatencyCollector("connector", latency))
-        for collector in collectors:
-            REGISTRY.register(collector)
-        try:
-            await connector.start()
-            assert connector.server is not None, "start made it"
-            lifecycle.supervise(connector.adapter.run(), "venue")
-            lifecycle.supervise(connector.serve(), "serve")
-            lifecycle.supervise(watch_loop(latency.recorder(Hop.LOOP_LAG), clock.monotonic_ns, latency.roll), "loop")
-            settle_heap()
-            _log.info(
-                "ready",
-                addresses=connector.server.addresses,
-                exchange=config.exchange,
-                symbols=sorted(connector.adapter.instruments),
-            )
+        async with open_connector(config, lifecycle):
             await lifecycle.stop_event.wait()
-        finally:
-            await connector.stop()
-            for collector in collectors:
-                REGISTRY.unregister(collector)
-            stop_metrics()
 
     sys.exit(run_service("connector", main))
 

@@ -5,8 +5,8 @@ yield bytes: what was serialised once for all readers passes through as it is.
 """
 
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
 
 import grpc
 from google.protobuf.message import Message
@@ -33,14 +33,22 @@ ROLES: dict[str, Role] = {f"/{SERVICE_NAME}/{method}": "trade" for method in _TR
 """Methods that need more than `read`."""
 
 
-def add_service(server: aio.Server, parts: Iterable[object]) -> None:
-    """Add the service; each RPC is served by the one part that has a method of its name in snake case.
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+
+
+def make_handlers(parts: Iterable[object]) -> dict[str, Handler]:
+    """Return the handler of each RPC by its name: the one part's method that has that name in snake case.
 
     Raises:
         LookupError: an RPC has no method, or two.
     """
-    handlers = {method.name: _handler(method, _find(method.name, parts)) for method in SERVICE.methods}
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE_NAME, handlers),))
+    parts = tuple(parts)
+    return {method.name: _handler(method, _find(method.name, parts)) for method in SERVICE.methods}
+
+
+def add_service(server: aio.Server, handlers: Mapping[str, Handler]) -> None:
+    """Add the service."""
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE_NAME, dict(handlers)),))
 
 
 def _find(rpc: str, parts: Iterable[object]) -> Any:
@@ -51,13 +59,13 @@ def _find(rpc: str, parts: Iterable[object]) -> Any:
     return found[0]
 
 
-def _handler(method: Any, behaviour: Any) -> "grpc.RpcMethodHandler[Any, Any]":
+def _handler(method: Any, behaviour: Any) -> Handler:
     make: Any = grpc.unary_unary_rpc_method_handler
     if method.client_streaming:
         make = grpc.stream_stream_rpc_method_handler
     elif method.server_streaming:
         make = grpc.unary_stream_rpc_method_handler
-    handler: grpc.RpcMethodHandler[Any, Any] = make(
+    handler: Handler = make(
         behaviour,
         request_deserializer=GetMessageClass(method.input_type).FromString,
         response_serializer=_to_bytes,

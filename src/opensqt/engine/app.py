@@ -17,6 +17,7 @@ from random import Random
 
 import msgspec
 import structlog
+from grpc import aio
 
 from opensqt.domain.latency import Hop
 from opensqt.engine.config import EngineConfig
@@ -80,8 +81,14 @@ ROLES: dict[str, Role] = {
 _log = structlog.get_logger(__name__)
 
 
-async def serve(config: EngineConfig, lifecycle: Lifecycle) -> None:
-    """Run the engine until it is asked to stop."""
+async def serve(config: EngineConfig, lifecycle: Lifecycle, *, channel: aio.Channel | None = None) -> None:
+    """Run the engine until it is asked to stop.
+
+    Args:
+        config: of the engine.
+        lifecycle: of the process.
+        channel: to a connector in this process; without it the configured one is dialled.
+    """
     clock = SteadyClock(SystemClock())
     # Jitter of reconnects: any seed will do, but engines of one machine should not share it.
     rng = Random(f"{config.engine_id}:{clock.now_ns()}")  # noqa: S311  no secret depends on it
@@ -98,7 +105,7 @@ async def serve(config: EngineConfig, lifecycle: Lifecycle) -> None:
     add_PositionServiceServicer_to_server(PositionServicer(shell), server.server)
     add_RiskServiceServicer_to_server(RiskServicer(shell, engine), server.server)
     add_PortfolioServiceServicer_to_server(PortfolioServicer(shell), server.server)
-    channel = open_channel(config.connector)
+    channel = channel or open_channel(config.connector)
     client = ExchangeClient(config, channel, core, clock, shell.take, rng, latency)
     market = MarketClient(client.stub, list(core.by_symbol), config.book_depth, shell.take, rng, latency)
     shell.client = client
@@ -119,22 +126,25 @@ async def serve(config: EngineConfig, lifecycle: Lifecycle) -> None:
             was_attached.set()
 
         shell.on_attached = on_attached
-        for coro, name in (
-            (client.run(), "trade"),
-            (market.run_books(), "books"),
-            (market.run_trades(), "trades"),
-            (publisher.run(), "publisher"),
-            (shell.run_timer(), "timer"),
-            (shell.run_equity(), "equity"),
-            (watch_loop(record_lag, clock.monotonic_ns, latency.board.roll), "loop"),
-            (_settle_once_warm(was_attached), "heap"),
-        ):
+        tasks = [
             lifecycle.supervise(coro, name)
+            for coro, name in (
+                (client.run(), "trade"),
+                (market.run_books(), "books"),
+                (market.run_trades(), "trades"),
+                (publisher.run(), "publisher"),
+                (shell.run_timer(), "timer"),
+                (shell.run_equity(), "equity"),
+                (watch_loop(record_lag, clock.monotonic_ns, latency.board.roll), "loop"),
+                (_settle_once_warm(was_attached), "heap"),
+            )
+        ]
         _log.info("ready", addresses=server.addresses, bots=[bot.id for bot in config.bots])
         await lifecycle.stop_event.wait()
         if all(bot.stop_mode is StopMode.KEEP for bot in core.bots.values()):
             await client.leave()
-        lifecycle.cancel_tasks()
+        for task in tasks:
+            task.cancel()
     finally:
         await server.stop(STOP_GRACE_S)
         await channel.close()

@@ -72,6 +72,7 @@ class ExchangeClient:
         self._writes: asyncio.Queue[trade_pb2.TradeRequest] | None = None
         self._reset_reason: str | None = None
         self._call: Any = None
+        self._write_nowait: Callable[[trade_pb2.TradeRequest], bool] | None = None
         self._ended = asyncio.Event()
         self._link = TradeLink(config, core)
 
@@ -128,6 +129,9 @@ class ExchangeClient:
     def _put(self, request: trade_pb2.TradeRequest) -> None:
         assert self._writes is not None, "sending needs a session"
         try:
+            if self._write_nowait is not None:
+                self._write_nowait(request)
+                return
             self._writes.put_nowait(request)
         except asyncio.QueueFull:
             self.reset("the connector does not take commands fast enough")
@@ -136,8 +140,10 @@ class ExchangeClient:
         """Hold one session to its end; return why it ended."""
         self._reset_reason = None
         self._writes = None
-        trade = self._stub.Trade()
+        trade: Any = self._stub.Trade()
         self._call = trade
+        # A connector in this process takes a request at once; over gRPC a task of its own waits for room.
+        self._write_nowait = getattr(trade, "write_nowait", None)
         self._ended.clear()
         helpers: list[asyncio.Task[None]] = []
         try:

@@ -48,6 +48,7 @@ class EngineShell:
         self._was_attached = False
         self._store_was_healthy = True
         self._saving: set[asyncio.Task[None]] = set()
+        self._to_save: list[StoreRecord] = []
         self._receive_ns = 0
         self._pace = ReattachPace()
         self._reattach_timer: asyncio.TimerHandle | None = None
@@ -99,6 +100,7 @@ class EngineShell:
 
     def sample_equity(self) -> None:
         """Store every bot's profit as it is now."""
+        self.save_now()
         records: list[StoreRecord] = []
         now_ns = self.clock.now_ns()
         for bot in self.core.bots.values():
@@ -131,7 +133,7 @@ class EngineShell:
         if sends and self.client is not None:
             self.client.send(sends, self._receive_ns)
         if records:
-            self._save(records)
+            self._save_later(records)
         if reattach is not None:
             self._reattach(reattach.reason)
 
@@ -151,7 +153,17 @@ class EngineShell:
         self._reattach_timer = None
         self._reattach(reason)
 
-    def _save(self, records: list[StoreRecord]) -> None:
+    def _save_later(self, records: list[StoreRecord]) -> None:
+        """Hand records to the disk's thread in the next turn of the loop: this one's orders leave first."""
+        if not self._to_save:
+            asyncio.get_running_loop().call_soon(self.save_now)
+        self._to_save += records
+
+    def save_now(self) -> None:
+        """Hand over what waits."""
+        records, self._to_save = self._to_save, []
+        if not records:
+            return
         self.store.write(records)
         for record in records:
             if isinstance(record, JournalRecord):

@@ -1,10 +1,12 @@
 """The engine's order path over real gRPC: snapshot, events without holes, fencing, vanishing."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import grpc
 import pytest
 from models.connector_rig import (
+    CLIENTS,
     SYMBOL,
     Client,
     Engine,
@@ -18,6 +20,13 @@ from models.connector_rig import (
 from opensqt.connector.app import Connector
 from opensqt.domain.errors import ErrorReason, OpensqtError
 from opensqt.proto import errors_pb2, exchange_pb2, trade_pb2, types_pb2
+
+
+@pytest.fixture(params=sorted(CLIENTS))
+async def client(request: pytest.FixtureRequest, connector: Connector) -> AsyncIterator[Client]:
+    """Return a client of either kind: an engine in the connector's process must see the same stream."""
+    async with CLIENTS[request.param](connector) as found:
+        yield found
 
 
 def own_id(number: int, side: str = "B") -> str:
