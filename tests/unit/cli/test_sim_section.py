@@ -2,10 +2,13 @@
 
 import json
 import socket
+import stat
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
+import yaml
 
 from opensqt.cli.errors import CliError
 from opensqt.cli.main import invoke
@@ -151,9 +154,25 @@ def test_the_example_starts_the_venue_first_and_stops_it_last(example, tmp_path)
     folder = StateDir(tmp_path)
     folder.prepare(fresh=False)
     plan = plan_of("binance-sim", example, folder)
-    assert [spec.name for spec in plan.specs] == list(START_ORDER)
+    assert [spec.name for spec in plan.specs] == [name for name in START_ORDER if name != "embedded"]
     assert (START_ORDER[0], STOP_ORDER[-1]) == ("sim", "sim")
     assert set(START_ORDER) == set(STOP_ORDER)
+
+
+def test_embedded_takes_the_place_of_connector_and_engine(example, tmp_path):
+    folder = StateDir(tmp_path)
+    folder.prepare(fresh=False)
+    plan = plan_of("binance-sim", msgspec.structs.replace(example, embedded=True), folder)
+    assert [spec.name for spec in plan.specs] == ["sim", "embedded", "live_server"]
+    written = yaml.safe_load((tmp_path / "embedded.yaml").read_text())
+    assert set(written) == {"connector", "engine"}
+    assert stat.S_IMODE((tmp_path / "embedded.yaml").stat().st_mode) == 0o600
+
+
+def test_embedded_needs_both_sections(example):
+    with pytest.raises(ConfigError) as raised:
+        msgspec.structs.replace(example, embedded=True, engine=None)
+    assert raised.value.problems[0].path == "embedded"
 
 
 def test_keys_lie_in_private_files_and_on_no_command_line(example, tmp_path):
