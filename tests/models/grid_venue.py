@@ -19,12 +19,14 @@ from opensqt.domain.ledger import LedgerTotals, SlotLot
 from opensqt.domain.order import Order, OrderType, Side, TimeInForce
 from opensqt.domain.order_state import OrderState
 from opensqt.engine.commands import (
+    AuditRecord,
     BaselineRecord,
     BotRecord,
     Cancel,
     CashFlowRecord,
     Command,
     FillRecord,
+    GridVersionRecord,
     OrderRecord,
     Place,
     Query,
@@ -36,6 +38,7 @@ from opensqt.engine.commands import (
 from opensqt.engine.config import BotConfig, EngineConfig, GridConfig, RiskConfig
 from opensqt.engine.core import EngineCore
 from opensqt.engine.events import Attached, BookTop, Detached, Event, LastTrade, Outcome, Result, Saved, Timer
+from opensqt.engine.grid_settings import config_of
 from opensqt.engine.restored import Restored, RestoredBot
 from opensqt.runtime.config import GrpcClientConfig
 
@@ -317,6 +320,8 @@ class Disk:
     orders: dict[str, OrderRecord] = field(default_factory=dict)
     fills: dict[str, FillRecord] = field(default_factory=dict)
     flows: list[CashFlowRecord] = field(default_factory=list)
+    versions: list[GridVersionRecord] = field(default_factory=list)
+    audit: list[AuditRecord] = field(default_factory=list)
     baseline: BaselineRecord | None = None
     epoch: int = 0
 
@@ -337,17 +342,37 @@ class Disk:
                 self.flows.append(record)
             elif isinstance(record, BaselineRecord):
                 self.baseline = record
+            elif isinstance(record, GridVersionRecord):
+                self.versions.append(record)
+            elif isinstance(record, AuditRecord):
+                self.audit.append(record)
 
     def restore(self, config: EngineConfig) -> Restored:
         """Return what a new run starts from, its epoch durable."""
-        self.epoch += 1
         record = self.bot
+        self.epoch = max(self.epoch, record.epoch if record is not None else 0) + 1
         bot_id = config.bots[0].id
+        if not self.versions:
+            first = GridVersionRecord(
+                bot_id=bot_id,
+                version=1,
+                time_ns=START_NS,
+                action="file",
+                who="",
+                what=(),
+                undo_version=0,
+                document=msgspec.json.encode(config.bots[0]).decode(),
+            )
+            self.versions.append(first)
+        versions = tuple(self.versions)
         if record is None:
-            return Restored(bots={bot_id: RestoredBot(epoch=self.epoch, started_ns=START_NS)})
+            return Restored(bots={bot_id: RestoredBot(epoch=self.epoch, started_ns=START_NS, versions=versions)})
         fills = [item.fill for item in self.fills.values()]
         bot = RestoredBot(
             epoch=self.epoch,
+            config=None if versions[-1].action == "file" else config_of(versions[-1].document),
+            config_version=versions[-1].version,
+            versions=versions,
             is_new=False,
             begun=record.begun,
             anchor_ticks=record.anchor_ticks,
@@ -495,7 +520,8 @@ class World:
     def check(self) -> None:
         self.turns += 1
         bot, venue = self.bot, self.venue
-        keys = [(order.slot, order.side) for order in bot.orders.open.values()]
+        # Orders an edit took the level from share a slot with its own order until they are gone.
+        keys = [(order.slot, order.side) for id_, order in bot.orders.open.items() if id_ not in bot.leaving]
         assert len(keys) == len(set(keys)), f"two orders in one slot and side: {keys}"
         bids = [o.price_ticks for o in venue.open_orders if o.side is Side.BUY]
         asks = [o.price_ticks for o in venue.open_orders if o.side is Side.SELL]

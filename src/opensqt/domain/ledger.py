@@ -11,6 +11,7 @@ holds to the last digit. Executions that belong to no slot (made by hand, by liq
 they count in inventory, never in grid profit.
 """
 
+from collections.abc import Callable
 from decimal import Decimal
 from enum import Enum, unique
 from typing import final
@@ -215,6 +216,19 @@ class Ledger:
         taken = self.slots[source]
         self.adopt(target, taken.lots, taken.cost_ticks_lots)
         taken.lots = taken.cost_ticks_lots = 0
+
+    def relocate(self, target_of: Callable[[int], int]) -> None:
+        """Give what every slot holds and has earned to another slot number; what meets there is added up.
+
+        Lots, cost, cycles and profit of all slots together stay what they were.
+        """
+        old, self.slots = self.slots, {}
+        for slot, lot in old.items():
+            target = self.slots.setdefault(target_of(slot), SlotLot())
+            target.lots += lot.lots
+            target.cost_ticks_lots += lot.cost_ticks_lots
+            target.cycles += lot.cycles
+            target.profit_ticks_lots += lot.profit_ticks_lots
 
     def pnl(self, instrument: Instrument, mark_price: Decimal) -> Pnl:
         """Return the profit with open lots at `mark_price`."""

@@ -68,6 +68,8 @@ STATUS_AND_CLASS: Mapping[ErrorReason, tuple[GrpcStatus, type[OpensqtError]]] = 
     _R.FENCED: (GrpcStatus.FAILED_PRECONDITION, StateError),
     _R.NOT_ATTACHED: (GrpcStatus.FAILED_PRECONDITION, StateError),
     _R.LIQUIDATION: (GrpcStatus.FAILED_PRECONDITION, StateError),
+    _R.VERSION_CONFLICT: (GrpcStatus.FAILED_PRECONDITION, StateError),
+    _R.EDIT_REFUSED: (GrpcStatus.FAILED_PRECONDITION, StateError),
     _R.DUPLICATE_CLIENT_ID: (GrpcStatus.ALREADY_EXISTS, ExistsError),
     _R.UNKNOWN_ORDER: (GrpcStatus.NOT_FOUND, NotFoundError),
     _R.NOT_FOUND: (GrpcStatus.NOT_FOUND, NotFoundError),

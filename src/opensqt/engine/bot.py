@@ -10,24 +10,28 @@ from typing import final
 
 import msgspec
 
+from opensqt._core.diff import Differ
 from opensqt.domain.account import Account, Position
 from opensqt.domain.client_id import MAX_SLOT, ClientOrderId, parse_client_order_id
 from opensqt.domain.fill import CashFlow, Fill, FillOrigin
 from opensqt.domain.instrument import Instrument
 from opensqt.domain.ledger import Booking, BookResult, Ledger, Pnl
-from opensqt.domain.order import Order, Side
+from opensqt.domain.order import Order, OrderType, Side
 from opensqt.domain.order_state import Cause
 from opensqt.engine.account import AccountBook
 from opensqt.engine.commands import (
     BotRecord,
     CashFlowRecord,
     FillRecord,
+    GridVersionRecord,
     JournalRecord,
     Reattach,
     TotalsRecord,
 )
 from opensqt.engine.config import BotConfig
 from opensqt.engine.events import StopMode
+from opensqt.engine.grid_values import EditAnswer
+from opensqt.engine.lattices import LatticePast
 from opensqt.engine.market import MarketView
 from opensqt.engine.orders import OrderTable, TrackedOrder
 from opensqt.engine.outbox import Outbox
@@ -47,6 +51,7 @@ FILL_OVERLAP_NS = 600_000_000_000
 
 KEPT_FILLS = 200
 KEPT_JOURNAL = 100
+KEPT_VERSIONS = 200
 
 
 class Unsaid(msgspec.Struct):
@@ -82,7 +87,12 @@ class Bot:
     """
 
     def __init__(self, config: BotConfig, restored: RestoredBot, outbox: Outbox) -> None:
-        self.config = config
+        self.file_text = msgspec.json.encode(config).decode()
+        """The configuration as it stands in the file; edits of the running grid are on top of it."""
+        self.config = config = restored.config or config
+        self.versions: deque[GridVersionRecord] = deque(restored.versions, maxlen=KEPT_VERSIONS)
+        self.edit_answer: EditAnswer | None = None
+        """What came of the newest edit; read by whoever asked for it, in the same turn."""
         self.id = config.id
         self.tag = config.tag
         self.symbol = config.symbol
@@ -99,6 +109,7 @@ class Bot:
         self.lattice_saved = False
         self.anchor_ticks = restored.anchor_ticks
         self.restored = restored
+        self.past = LatticePast(restored.record.lattices if restored.record is not None else ())
         self.config_version = restored.config_version
         self.history_complete = restored.history_complete
         self.started_ns = restored.started_ns
@@ -109,6 +120,9 @@ class Bot:
         self.ledger = Ledger(restored.totals, restored.slots)
         self.slots = Slots(self.ledger, config.risk.reject_cooldown_ms * 1_000_000)
         self.orders = OrderTable()
+        self.differ = Differ(config.grid.max_open_orders)
+        self.leaving: set[str] = set()
+        """Orders at prices that are no level any more: they are cancelled, whatever their slot wants."""
         self.market = MarketView(use_last=config.grid.price_source == "last")
         self.gate = RiskGate(restored.limits or Limits(), config.risk.stale_pull_ms, config.risk.max_orders_per_second)
         self.watch = RiskWatch(config.risk, restored.losses)
@@ -168,7 +182,7 @@ class Bot:
             tick_size=str(instrument.tick_size) if instrument is not None else "",
             lot_size=str(instrument.lot_size) if instrument is not None else "",
             config_version=self.config_version,
-            config_text=msgspec.json.encode(self.config).decode(),
+            config_text=self.file_text,
             started_ns=self.started_ns,
             history_complete=self.history_complete,
             begun=self.begun,
@@ -179,12 +193,16 @@ class Bot:
             limits_changed=self.limits_changed,
             losses=self.watch.losses.state,
             complete_since_ns=self.complete_since_ns,
+            lattices=self.past.spans,
         )
 
     def owner(self, client_order_id: str) -> ClientOrderId | None:
-        """Return the parts of a client order id when it is this bot's."""
+        """Return the parts of a client order id when it is this bot's, its slot on the present lattice."""
         parsed = parse_client_order_id(client_order_id)
-        return parsed if parsed is not None and parsed.bot_tag == self.tag else None
+        if parsed is None or parsed.bot_tag != self.tag:
+            return None
+        slot = self.past.slot_now(parsed.epoch, parsed.slot, parsed.side)
+        return parsed if slot == parsed.slot else msgspec.structs.replace(parsed, slot=slot)
 
     # ---- evidence ----
 
@@ -297,6 +315,17 @@ class Bot:
         tracked.venue_filled_lots = tracked.booked_lots
         self.orders.add(tracked, evidence)
         return tracked
+
+    def mark_leaving(self) -> None:
+        """Note the grid orders that rest at no level of their slot: they go, also where their slot wants no other."""
+        grid = self.grid
+        if grid is None:
+            return
+        for order in self.orders.open.values():
+            if order.slot == FLATTEN_SLOT or order.order_type is not OrderType.LIMIT:
+                continue
+            if not grid.has_level(order.slot) or order.live_price_ticks != grid.price_of(order.slot, order.side):
+                self.leaving.add(order.client_order_id)
 
     def pnl(self) -> Pnl | None:
         """Return the profit at the current mark; None before the instrument is known."""

@@ -10,6 +10,7 @@ import msgspec
 from opensqt.domain.fill import CashFlow, Fill
 from opensqt.domain.ledger import LedgerTotals
 from opensqt.domain.order import Order, OrderRequest
+from opensqt.engine.lattices import LatticeSpan
 from opensqt.engine.risk.gate import Limits
 from opensqt.engine.risk.losses import LossState
 
@@ -81,6 +82,8 @@ class BotRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Whether an operator set the limits; else the configuration's hold."""
     losses: LossState = LossState()
     complete_since_ns: int = 0
+    lattices: tuple[LatticeSpan, ...] = ()
+    """Of a bot whose step was edited: all its lattices, the present one last."""
 
 
 class BaselineRecord(msgspec.Struct, frozen=True):
@@ -178,6 +181,22 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The operator's name, or the rule that acted; empty = nobody said."""
 
 
+class GridVersionRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of a bot's settings: `document` is the whole configuration then in force, as JSON.
+
+    `action` is file, edit or undo; `undo_version` is what an undo goes back to, 0 = nothing.
+    """
+
+    bot_id: str
+    version: int
+    time_ns: int
+    action: str
+    who: str
+    what: tuple[str, ...]
+    undo_version: int
+    document: str
+
+
 SendCommand = Place | Cancel | Query | SetLeverage
 StoreRecord = (
     BotRecord
@@ -190,5 +209,6 @@ StoreRecord = (
     | EquityRecord
     | JournalRecord
     | AuditRecord
+    | GridVersionRecord
 )
 Command = SendCommand | Reattach | StoreRecord

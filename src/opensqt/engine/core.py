@@ -9,7 +9,6 @@ Unix time at its start).
 from collections.abc import Callable, Iterable
 from typing import Any, final
 
-from opensqt._core.diff import Differ
 from opensqt.domain.account import Account, Position
 from opensqt.domain.clock import NS_PER_MS, NS_PER_S
 from opensqt.domain.fill import CashFlow, CashFlowKind, Fill
@@ -25,6 +24,7 @@ from opensqt.engine.events import (
     Attached,
     BookTop,
     Detached,
+    EditGrid,
     Event,
     LastTrade,
     LimitsChanged,
@@ -66,7 +66,6 @@ class EngineCore:
         self.attached = False
         self._touched: dict[str, Bot] = {}
         self._accounts_moved: dict[str, AccountBook] = {}
-        self._differs: dict[str, Differ] = {}
         for bot_config in config.bots:
             bot = Bot(bot_config, restored.bots[bot_config.id], self.outbox)
             recovery.restore_orders(bot)
@@ -75,7 +74,6 @@ class EngineCore:
                 bot.gate.add(Code.OPERATOR_PAUSE, bot.paused_reason, bot.started_ns)
             self.bots[bot.id] = bot
             self.by_symbol[bot.symbol] = bot
-            self._differs[bot.id] = Differ(bot_config.grid.max_open_orders)
         self._handlers: dict[type, Handler] = {
             BookTop: self._book_top,
             LastTrade: self._last_trade,
@@ -96,6 +94,7 @@ class EngineCore:
             Stop: self._operator,
             Reconcile: self._operator,
             LimitsChanged: self._operator,
+            EditGrid: self._operator,
             Saved: self._saved,
             StoreHealth: self._store_health,
         }
@@ -131,7 +130,7 @@ class EngineCore:
                 # The baseline belongs before the first order.
                 upkeep.compare_account(self, bot.account_book)
         price_range.judge(bot, now_ns)
-        quoting.quote(bot, self._differs[bot.id], now_ns)
+        quoting.quote(bot, bot.differ, now_ns)
         if bot.orders.dirty or bot.slots.dirty or bot.orders.dirty_slots or bot.gate.changed:
             self._note_changes(bot)
 

@@ -14,6 +14,7 @@ from opensqt.domain.fill import CashFlow, Fill
 from opensqt.domain.instrument import Instrument
 from opensqt.domain.market import FeedHealth, MarkPrice
 from opensqt.domain.order import Order
+from opensqt.engine.grid_settings import Settings
 
 
 class Attached(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,6 +152,17 @@ class LimitsChanged(msgspec.Struct, frozen=True, kw_only=True):
     who: str = ""
 
 
+class EditGrid(msgspec.Struct, frozen=True, kw_only=True):
+    """An operator applies an edit that was previewed; the answer is the bot's `edit_answer`."""
+
+    bot_id: str
+    changes: Settings = {}
+    undo: bool = False
+    expected_version: int
+    preview_token: str
+    who: str = ""
+
+
 Event = (
     Attached
     | Detached
@@ -165,6 +177,7 @@ Event = (
     | Saved
     | StoreHealth
     | LimitsChanged
+    | EditGrid
     | Fill
     | Order
     | Account

@@ -1,11 +1,12 @@
-"""What operators decide: pause, resume, stop, reconcile, limits. Decisions outlive a restart."""
+"""What operators decide: pause, resume, stop, reconcile, limits, edits of the grid. Decisions outlive a restart."""
 
 import msgspec
 
 from opensqt.domain.order_state import OrderState
+from opensqt.engine import grid_edit
 from opensqt.engine.bot import Bot
 from opensqt.engine.commands import AuditRecord
-from opensqt.engine.events import LimitsChanged, Pause, Reconcile, Resume, Stop
+from opensqt.engine.events import EditGrid, LimitsChanged, Pause, Reconcile, Resume, Stop
 from opensqt.engine.recovery import prove
 from opensqt.engine.risk.reasons import Code
 from opensqt.engine.risk_duty import begin_losses_anew
@@ -20,7 +21,7 @@ _LIFTED_BY_RESUME = (
     Code.LIQUIDATED,
 )
 
-OperatorEvent = Pause | Resume | Stop | Reconcile | LimitsChanged
+OperatorEvent = Pause | Resume | Stop | Reconcile | LimitsChanged | EditGrid
 
 
 def apply(bot: Bot, event: OperatorEvent, now_ns: int) -> None:
@@ -40,6 +41,8 @@ def apply(bot: Bot, event: OperatorEvent, now_ns: int) -> None:
             order.queries = 0
             bot.proving.add(order.client_order_id)
         bot.outbox.record(AuditRecord(time_ns=now_ns, bot_id=bot.id, action="reconcile", detail="", who=event.who))
+    elif isinstance(event, EditGrid):
+        grid_edit.take(bot, event, now_ns)
     else:
         _limit(bot, event, now_ns)
 

@@ -32,6 +32,8 @@ def quote(bot: Bot, differ: Differ, now_ns: int) -> None:
         return
     if not bot.start_checked and state is not TradingState.HALTED:
         return
+    if bot.leaving:
+        _cancel_leaving(bot, now_ns)
     price2 = bot.market.price2_ticks
     grid = bot.grid
     if grid is None or price2 == 0:
@@ -50,6 +52,8 @@ def quote(bot: Bot, differ: Differ, now_ns: int) -> None:
         _count_without_room(bot, room)
     if pull is Pull.NOW:
         room = 0
+    if room != UNLIMITED and bot.orders.open_lots(Side.BUY, reducing=False) > room:
+        grid.desired.keep(BUY, 0, -1)  # there is no room for what only hysteresis keeps
     for action in differ.run(grid.desired, bot.orders.live, room):
         if action.kind == CANCEL:
             send_cancel(bot, bot.orders.by_handle[action.handle], now_ns)
@@ -160,6 +164,16 @@ def _behind_the_touch(bot: Bot, slot: int, side: Side, level_ticks: int) -> int:
     if side is Side.BUY:
         return min(level_ticks - steps, market.ask_ticks - 1)
     return max(level_ticks + steps, market.bid_ticks + 1)
+
+
+def _cancel_leaving(bot: Bot, now_ns: int) -> None:
+    """Cancel what rests at prices that are no level of the lattice any more."""
+    for client_id in list(bot.leaving):
+        order = bot.orders.open.get(client_id)
+        if order is None:
+            bot.leaving.discard(client_id)
+        else:
+            send_cancel(bot, order, now_ns)
 
 
 def resting_count(bot: Bot) -> int:

@@ -13,6 +13,7 @@ from opensqt.domain.order_state import Cause, OrderState
 from opensqt.engine.answers import take_order
 from opensqt.engine.bot import FLATTEN_SLOT, Bot
 from opensqt.engine.commands import OrderRecord
+from opensqt.engine.config import BotConfig
 from opensqt.engine.events import Attached
 from opensqt.engine.orders import TrackedOrder
 from opensqt.engine.risk.gate import Limits
@@ -184,16 +185,16 @@ def take_instrument(bot: Bot, instrument: Instrument, now_ns: int) -> None:
         return
     bot.instrument = instrument
     if known is None:
-        configured = configured_limits(bot, instrument)
+        configured = configured_limits(bot.config, instrument)
         bot.gate.limits = bot.restored.limits or configured
     if bot.grid is not None and instrument != bot.grid.instrument:
         bot.grid = ClassicGrid(bot.config.grid, instrument, bot.anchor_ticks)
     bot.unsaid.everything = True
 
 
-def configured_limits(bot: Bot, instrument: Instrument) -> Limits:
+def configured_limits(config: BotConfig, instrument: Instrument) -> Limits:
     """Return the configured limits in units."""
-    risk = bot.config.risk
+    risk = config.risk
     scale = instrument.money_scale
     return Limits(
         max_position_lots=0

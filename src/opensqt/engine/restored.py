@@ -6,7 +6,8 @@ import msgspec
 
 from opensqt.domain.fill import Fill
 from opensqt.domain.ledger import LedgerTotals, SlotLot
-from opensqt.engine.commands import BotRecord, JournalRecord, OrderRecord
+from opensqt.engine.commands import BotRecord, GridVersionRecord, JournalRecord, OrderRecord
+from opensqt.engine.config import BotConfig
 from opensqt.engine.risk.gate import Limits
 from opensqt.engine.risk.losses import LossState
 
@@ -51,6 +52,10 @@ class RestoredBot(msgspec.Struct, kw_only=True):
     recent_fills: tuple[BookedFill, ...] = ()
     recent_journal: tuple[JournalRecord, ...] = ()
     record: BotRecord | None = None
+    config: BotConfig | None = None
+    """What is in force after edits of the running grid; None = the configuration as it stands in the file."""
+    versions: tuple[GridVersionRecord, ...] = ()
+    """The newest versions of its settings, oldest first."""
 
 
 class Restored(msgspec.Struct, kw_only=True):

@@ -16,6 +16,7 @@ from opensqt.engine.events import Pause, Reconcile, Resume, Stop, StopMode
 from opensqt.engine.recovery import order_record
 from opensqt.engine.servicer_history import HistoryServicer
 from opensqt.engine.servicer_ledger import LedgerServicer
+from opensqt.engine.servicer_grid import GridDesk
 from opensqt.engine.shell import EngineShell
 from opensqt.engine.state_messages import bot_fill
 from opensqt.engine.store import queries
@@ -36,6 +37,7 @@ class EngineServicer(EngineServiceServicer):
 
     def __init__(self, shell: EngineShell, latency: LatencyBoard) -> None:
         self._shell = shell
+        self._grids = GridDesk(shell)
         self._latency = latency
         self._started_ns = shell.clock.monotonic_ns()
         self._history = HistoryServicer(shell)
@@ -221,6 +223,25 @@ class EngineServicer(EngineServiceServicer):
     async def Backup(self, request: engine_pb2.BackupRequest, _context: Any) -> engine_pb2.BackupResponse:  # noqa: N802
         """Copy the state file while the engine goes on."""
         return await self._history.backup(request)
+    async def PreviewGrid(  # noqa: N802
+        self, request: engine_pb2.PreviewGridRequest, _context: Any
+    ) -> engine_pb2.PreviewGridResponse:
+        """Say what an edit of a running grid would do now."""
+        return self._grids.preview(request)
+
+    async def ApplyGrid(self, request: engine_pb2.ApplyGridRequest, _context: Any) -> engine_pb2.ApplyGridResponse:  # noqa: N802
+        """Apply an edit that was previewed."""
+        return await self._grids.apply(request)
+
+    async def UndoGrid(self, request: engine_pb2.UndoGridRequest, _context: Any) -> engine_pb2.ApplyGridResponse:  # noqa: N802
+        """Go back to the version before."""
+        return await self._grids.undo(request)
+
+    async def ListGridVersions(  # noqa: N802
+        self, request: engine_pb2.ListGridVersionsRequest, _context: Any
+    ) -> engine_pb2.ListGridVersionsResponse:
+        """List what was in force when."""
+        return self._grids.versions(request)
 
     def _in_memory(self, order_id: str) -> OrderRecord | None:
         for bot in self._shell.core.bots.values():

@@ -4,6 +4,7 @@ The ledger owns the lots; this keeps the kernel's `Holdings` equal to them, reme
 order was refused and until when to leave it alone, and merges remnants the venue would not let us sell alone.
 """
 
+from collections.abc import Iterable
 from typing import final
 
 from opensqt._core.plan import Holdings
@@ -45,6 +46,21 @@ class Slots:
         lot = self.ledger.slots.get(slot)
         self.holdings.set(slot, max(lot.lots, 0) if lot is not None else 0)
         self.dirty.add(slot)
+
+    def copy(self, ledger: Ledger) -> "Slots":
+        """Return the same knowledge over another ledger."""
+        twin = Slots(ledger, self._cooldown_ns)
+        twin._cool_until = dict(self._cool_until)
+        twin._refusals = dict(self._refusals)
+        twin._steps_back = dict(self._steps_back)
+        return twin
+
+    def relaid(self, old_slots: Iterable[int]) -> None:
+        """Begin anew on another lattice: what was learnt about quoting was about other prices."""
+        for known in (self._cool_until, self._refusals, self._steps_back):
+            known.clear()
+        self.dirty.update(old_slots)
+        self.refresh_all()
 
     def get(self, slot: int) -> SlotLot:
         """Return what a slot holds; a blank lot for one that never did."""

@@ -15,12 +15,13 @@ from opensqt.domain.order import Order, Side
 from opensqt.domain.state_hash import order_hash, slot_hash
 from opensqt.engine.bot import Bot
 from opensqt.engine.commands import JournalRecord
+from opensqt.engine.grid_lay import in_force
+from opensqt.engine.grid_messages import settings_message
 from opensqt.engine.orders import TrackedOrder
 from opensqt.engine.restored import BookedFill
 from opensqt.engine.risk.limit_reading import LimitReading
 from opensqt.engine.risk.reason_texts import REASON_TEXTS
 from opensqt.engine.risk.reasons import Code
-from opensqt.engine.strategy.classic_grid import DIRECTION
 from opensqt.proto import engine_pb2
 
 ZERO = Decimal(0)
@@ -28,30 +29,7 @@ ZERO = Decimal(0)
 
 def grid_settings(bot: Bot) -> engine_pb2.GridSettings:
     """Describe the lattice and its windows."""
-    config, grid = bot.config.grid, bot.grid
-    message = engine_pb2.GridSettings(
-        spacing=config.spacing,
-        direction=DIRECTION,
-        anchor_ticks=bot.anchor_ticks,
-        interval_ticks=grid.lattice.interval_ticks if grid else 0,
-        ratio_ppb=grid.lattice.ratio_ppb if grid else 0,
-        order_quantity=decimal_message(config.order_quantity),
-        buy_window=config.buy_window,
-        sell_window=config.sell_window,
-        max_open_orders=config.max_open_orders,
-        price_source=config.price_source,
-        config_version=bot.config_version,
-    )
-    if config.range is not None:
-        message.range_lower.CopyFrom(decimal_message(config.range.lower or ZERO))
-        message.range_upper.CopyFrom(decimal_message(config.range.upper or ZERO))
-        message.range_action = config.range.action
-    if bot.instrument is not None:
-        limits, instrument = bot.gate.limits, bot.instrument
-        message.max_position.CopyFrom(decimal_message(instrument.lots_to_quantity(limits.max_position_lots)))
-        message.max_notional.CopyFrom(decimal_message(instrument.money(limits.max_notional_units)))
-        message.max_order_notional.CopyFrom(decimal_message(instrument.money(limits.max_order_notional_units)))
-    return message
+    return settings_message(bot, in_force(bot) if bot.instrument is not None else bot.config, bot.config_version)
 
 
 def known_slots(bot: Bot) -> set[int]:

@@ -34,6 +34,30 @@ def test_pause_pulls_buys_and_keeps_take_profits(world: World) -> None:
     assert {o.side for o in world.venue.open_orders} == {Side.BUY, Side.SELL}
 
 
+def test_pause_pulls_the_buy_that_only_hysteresis_keeps() -> None:
+    world = World()
+    world.start()
+    lowest = min(o.price_ticks for o in world.venue.open_orders)
+    world.price(300_325)  # one level up: the lowest buy left the window by one and stays
+    world.settle()
+    assert lowest in {o.price_ticks for o in world.venue.open_orders}
+    world.turn(Pause("eth", "lunch"))
+    world.settle()
+    assert not world.venue.open_orders
+
+
+def test_lower_limit_takes_the_buy_that_only_hysteresis_keeps() -> None:
+    world = World()
+    world.start()
+    world.price(300_325)
+    world.settle()
+    assert world.bot.orders.open_lots(Side.BUY, reducing=False) == 99
+    world.cap_is_old = False
+    world.turn(LimitsChanged(bot_id="eth", max_position_lots=89))
+    world.settle()
+    assert world.bot.orders.open_lots(Side.BUY, reducing=False) == 89
+
+
 def test_pause_outlives_a_restart(world: World) -> None:
     world.turn(Pause("eth", "lunch"))
     world.settle()

@@ -18,6 +18,7 @@ from opensqt.engine.config import BotConfig
 from opensqt.engine.restored import Restored, RestoredBot
 from opensqt.engine.store.rows import booked_fill_of, order_of
 from opensqt.engine.store.schema import MIGRATIONS
+from opensqt.engine.store.versions import config_in_force, is_new_version, record_file_version, stored_versions
 from opensqt.engine.store.write import to_json
 from opensqt.runtime.config import ConfigError
 from opensqt.runtime.sqlite import StoreError, open_database, quick_check
@@ -71,6 +72,7 @@ def restore(path: Path, configs: Iterable[BotConfig], now_ns: int) -> Restored:
         connection.execute("BEGIN IMMEDIATE")
         for config in configs:
             bot = bots[config.id]
+            record_file_version(connection, config, bot, now_ns)
             connection.execute(
                 "INSERT INTO bots VALUES (?, ?, ?, ?, ?, ?, '') ON CONFLICT (bot_id) DO UPDATE SET "
                 "epoch = excluded.epoch, config_version = excluded.config_version, config_text = excluded.config_text",
@@ -110,11 +112,18 @@ def _restore_bot(connection: sqlite3.Connection, config: BotConfig, now_ns: int)
                 f"restore the {key}, or give the new bot another id",
             )
     epoch = max(row["epoch"] + 1, first_epoch(now_ns))
-    version = row["config_version"] + (row["config_text"] != to_json(config))
+    versions = stored_versions(connection, config.id)
+    in_force = config_in_force(config, row["config_text"], versions)
+    version = row["config_version"] + is_new_version(in_force, row["config_text"], versions)
     record = msgspec.json.decode(row["document"], type=BotRecord) if row["document"] else None
     if record is None:  # it never got as far as a lattice
         return RestoredBot(
-            epoch=epoch, first_sequence=first_sequence(now_ns), config_version=version, started_ns=now_ns
+            epoch=epoch,
+            first_sequence=first_sequence(now_ns),
+            config_version=version,
+            started_ns=now_ns,
+            config=in_force,
+            versions=versions,
         )
     watermark_ns = max(
         record.watermark_ns,
@@ -176,6 +185,8 @@ def _restore_bot(connection: sqlite3.Connection, config: BotConfig, now_ns: int)
             )
         ),
         record=record,
+        config=in_force,
+        versions=versions,
     )
 
 

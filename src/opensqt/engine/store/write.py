@@ -13,6 +13,7 @@ from opensqt.engine.commands import (
     CashFlowRecord,
     EquityRecord,
     FillRecord,
+    GridVersionRecord,
     JournalRecord,
     OrderRecord,
     SlotRecord,
@@ -182,6 +183,22 @@ def _audit(connection: sqlite3.Connection, record: AuditRecord) -> None:
     )
 
 
+def _grid_version(connection: sqlite3.Connection, record: GridVersionRecord) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO grid_versions VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            record.bot_id,
+            record.version,
+            record.time_ns,
+            record.action,
+            record.who,
+            to_json(record.what),
+            record.undo_version,
+            record.document,
+        ),
+    )
+
+
 _WRITERS: dict[type, Callable[[sqlite3.Connection, Any], None]] = {
     BotRecord: _bot,
     BaselineRecord: _baseline,
@@ -193,4 +210,5 @@ _WRITERS: dict[type, Callable[[sqlite3.Connection, Any], None]] = {
     EquityRecord: _equity,
     JournalRecord: _journal,
     AuditRecord: _audit,
+    GridVersionRecord: _grid_version,
 }

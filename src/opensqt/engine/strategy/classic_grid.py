@@ -15,6 +15,7 @@ from opensqt.domain.instrument import Instrument
 from opensqt.domain.money import EXACT, plain, to_units
 from opensqt.domain.order import Side
 from opensqt.engine.config import GridConfig
+from opensqt.engine.lattices import slot_at_or_above
 
 PPB = Decimal(10**9)
 DIRECTION = "long"
@@ -157,14 +158,6 @@ def _range_slots(lattice: Lattice, lower_ticks: int, upper_ticks: int) -> tuple[
             "ticks; widen `grid.range` or narrow the step",
         )
     return low, high
-
-
-def slot_at_or_above(lattice: Lattice, price_ticks: int) -> int:
-    """Return the lowest slot whose level is not below a price."""
-    below = lattice.index_at_or_below(price_ticks)
-    if below < lattice.lowest_index:
-        return lattice.lowest_index
-    return below if lattice.level_ticks(below) == price_ticks else below + 1
 
 
 def _quote_units(config: GridConfig, instrument: Instrument) -> int:
