@@ -11,7 +11,6 @@ import msgspec
 
 from opensqt._core.diff import Differ
 from opensqt._core.grid import Lattice
-from opensqt.domain.order import Side
 from opensqt.engine.bot import FLATTEN_SLOT, Bot
 from opensqt.engine.config import BotConfig
 from opensqt.engine.grid_values import Carry
@@ -19,6 +18,7 @@ from opensqt.engine.lattices import carried, carried_lot
 from opensqt.engine.recovery import configured_limits
 from opensqt.engine.risk.reasons import Code
 from opensqt.engine.strategy.classic_grid import ClassicGrid
+from opensqt.engine.upkeep import merge_remnants
 
 
 def in_force(bot: Bot) -> BotConfig:
@@ -101,14 +101,6 @@ def _relay(bot: Bot, old: Lattice, new: Lattice, now_ns: int) -> None:
             order.slot = carried(old, new, order.slot, order.side)
     bot.orders.rebuild_live()
     bot.mark_leaving()
-    _merge_remnants(bot)
+    merge_remnants(bot, now_ns)
     bot.lattice_saved = False
     bot.gate.add(Code.WAITING_FOR_DISK, "the edited lattice is being made durable", now_ns)
-
-
-def _merge_remnants(bot: Bot) -> None:
-    grid = bot.grid
-    assert grid is not None, "merging needs a lattice"
-    busy = {order.slot for order in bot.orders.open.values()}
-    levels = {slot: grid.price_of(slot, Side.SELL) for slot, _lots in bot.slots.holdings.items()}
-    bot.slots.merge_remnants(grid.instrument, levels, busy)

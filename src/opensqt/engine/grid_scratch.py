@@ -20,6 +20,7 @@ from opensqt.engine.orders import HISTORY_LINES, OrderTable, TrackedOrder
 from opensqt.engine.outbox import Outbox
 from opensqt.engine.quoting import quote
 from opensqt.engine.risk import price_range
+from opensqt.engine.upkeep import merge_remnants
 
 MAX_ROUNDS = 400
 """Rounds until nothing is left to send; each is a second, so that the pace of opening orders does not hide any."""
@@ -81,7 +82,7 @@ def play(bot: Bot, now_ns: int) -> list[Place | Cancel]:
             elif isinstance(command, (Place, Cancel)):
                 quiet = False
                 sent.append(command)
-        if quiet and bot.lattice_saved:
+        if quiet and bot.lattice_saved and not merge_remnants(bot, now_ns):
             break
         bot.lattice_saved = True
         settle_in_flight(bot)

@@ -14,9 +14,9 @@ from opensqt.engine.bot import Bot
 from opensqt.engine.commands import OrderRecord
 from opensqt.engine.events import Pause, Reconcile, Resume, Stop, StopMode
 from opensqt.engine.recovery import order_record
+from opensqt.engine.servicer_grid import GridDesk
 from opensqt.engine.servicer_history import HistoryServicer
 from opensqt.engine.servicer_ledger import LedgerServicer
-from opensqt.engine.servicer_grid import GridDesk
 from opensqt.engine.shell import EngineShell
 from opensqt.engine.state_messages import bot_fill
 from opensqt.engine.store import queries
@@ -223,6 +223,7 @@ class EngineServicer(EngineServiceServicer):
     async def Backup(self, request: engine_pb2.BackupRequest, _context: Any) -> engine_pb2.BackupResponse:  # noqa: N802
         """Copy the state file while the engine goes on."""
         return await self._history.backup(request)
+
     async def PreviewGrid(  # noqa: N802
         self, request: engine_pb2.PreviewGridRequest, _context: Any
     ) -> engine_pb2.PreviewGridResponse:

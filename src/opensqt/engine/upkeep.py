@@ -82,8 +82,7 @@ def tick(bot: Bot, now_ns: int) -> None:
     if answers.fills_are_overdue(bot, now_ns):
         bot.outbox.send(Reattach("an order was filled and its fills did not come"))
     judge_position(bot, now_ns)
-    if bot.grid is not None and len(bot.slots.holdings) > 1:
-        _merge_remnants(bot, now_ns)
+    merge_remnants(bot, now_ns)
 
 
 def judge_position(bot: Bot, now_ns: int) -> None:
@@ -107,17 +106,21 @@ def judge_position(bot: Bot, now_ns: int) -> None:
         bot.outbox.send(Reattach(f"position of {bot.symbol} disagrees"))
 
 
-def _merge_remnants(bot: Bot, now_ns: int) -> None:
+def merge_remnants(bot: Bot, now_ns: int) -> bool:
+    """Move lots too small to be sold alone into a neighbouring slot; returns whether there were any."""
     grid = bot.grid
-    assert grid is not None, "merging needs a lattice"
+    if grid is None or len(bot.slots.holdings) < 2:
+        return False
     busy = {order.slot for order in bot.orders.open.values()}
     levels = {
         slot: grid.price_of(slot, Side.SELL) for slot, _lots in bot.slots.holdings.items() if grid.has_level(slot)
     }
     if len(levels) < len(bot.slots.holdings):
-        return
-    for source, target in bot.slots.merge_remnants(grid.instrument, levels, busy):
+        return False
+    moved = bot.slots.merge_remnants(grid.instrument, levels, busy)
+    for source, target in moved:
         bot.journal("info", "REMNANT_MERGED", f"slot {source} was too small to sell alone and joined {target}", now_ns)
+    return bool(moved)
 
 
 def account_parts(core: "EngineCore", book: AccountBook) -> list[tuple[Instrument, Position, Ledger]]:

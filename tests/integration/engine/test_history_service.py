@@ -184,6 +184,7 @@ async def test_a_backup_is_a_state_file_another_engine_can_start_from(
         (tmp_path / f"engine.db{suffix}").unlink(missing_ok=True)
     target.rename(tmp_path / "engine.db")
     await engine.start()
+    await until(lambda: _knows_its_instrument(engine))
     await until(lambda: _has_fills(engine, 3))
     after = await engine.bot()
     assert after.pnl.grid_profit.value == before.pnl.grid_profit.value
@@ -230,3 +231,8 @@ async def test_without_a_connector_the_check_fails_and_is_no_empty_answer(
 async def _is_detached(engine: Engine) -> bool:
     await asyncio.sleep(0)
     return not (await engine.bot()).connections[0].up
+
+
+async def _knows_its_instrument(engine: Engine) -> bool:
+    """Money is counted in an instrument's units, known from the first session on."""
+    return (await engine.bot()).HasField("instrument")
