@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from opensqt.live_server.app import LiveServer  # isort: skip  # sets gRPC's environment before gRPC is imported
 import grpc
+from google.type.decimal_pb2 import Decimal
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from models.fake_world import BOT_ID, SYMBOL, FakeWorld
 
@@ -26,6 +28,7 @@ from opensqt.live_server.config import LiveServerConfig
 from opensqt.proto import engine_pb2, exchange_pb2
 from opensqt.proto.engine_pb2_grpc import EngineServiceServicer, add_EngineServiceServicer_to_server
 from opensqt.proto.exchange_pb2_grpc import ExchangeServiceServicer, add_ExchangeServiceServicer_to_server
+from opensqt.proto.types_pb2 import ORDER_SIDE_BUY
 from opensqt.runtime.clock import SystemClock
 from opensqt.runtime.config import GrpcClientConfig, Secret
 
@@ -165,6 +168,54 @@ class FakeEngine(EngineServiceServicer):
         older = [f for f in self.world.fills if (f.fill.venue_time_ns, f.fill.trade_id) < before]
         page = older[-request.limit :]
         return engine_pb2.GetBotFillsResponse(fills=page, has_older=len(page) < len(older))
+
+    async def Kill(self, request: Any, context: Any) -> Any:
+        self.calls.append(("kill", str(request.flatten)))
+        return engine_pb2.KillResponse(symbols=[engine_pb2.KilledSymbol(bot_id=BOT_ID, symbol=SYMBOL)], is_clean=True)
+
+    async def PreviewGrid(self, request: Any, context: Any) -> Any:
+        self.calls.append(("preview", str(request.changes)))
+        return self._preview()
+
+    async def ApplyGrid(self, request: Any, context: Any) -> Any:
+        self.calls.append(("apply", str(request.changes)))
+        return engine_pb2.ApplyGridResponse(version=request.expected_version + 1, applied=self._preview())
+
+    async def UndoGrid(self, request: Any, context: Any) -> Any:
+        self.calls.append(("undo", str(request.expected_version)))
+        return engine_pb2.ApplyGridResponse(version=request.expected_version + 1, applied=self._preview())
+
+    async def ListGridVersions(self, request: Any, context: Any) -> Any:
+        current = engine_pb2.GridVersion(version=1, action="file", is_current=True)
+        return engine_pb2.ListGridVersionsResponse(versions=[current])
+
+    def _preview(self) -> Any:
+        step = engine_pb2.GridStep(
+            kind=engine_pb2.GRID_STEP_KIND_ADD, side=ORDER_SIDE_BUY, slot=-5, price=Decimal(value="2990")
+        )
+        return engine_pb2.PreviewGridResponse(base_version=1, steps=[step], preview_token="token", what=["step 2 -> 3"])
+
+    async def GetDailyPnl(self, request: Any, context: Any) -> Any:
+        pnl, now = self.world.pnl(), datetime.now(UTC)
+        today = engine_pb2.DayPnl(date=now.date().isoformat())
+        for name in ("grid_profit", "inventory_pnl", "fees", "funding", "transfers", "equity_change", "turnover"):
+            getattr(today, name).CopyFrom(getattr(pnl, name))
+        today.fills, today.maker_fills, today.cycles = pnl.fills, pnl.maker_fills, pnl.cycles
+        return engine_pb2.GetDailyPnlResponse(bot_id=BOT_ID, asset="USDT", days=[today], history_complete=True)
+
+    async def GetEquityCurve(self, request: Any, context: Any) -> Any:
+        pnl = self.world.pnl()
+        point = engine_pb2.EquityPoint(
+            time_ns=self.world.started_ms * 1_000_000, equity=pnl.equity, equity_change=pnl.equity_change
+        )
+        return engine_pb2.GetEquityCurveResponse(bot_id=BOT_ID, asset="USDT", points=[point])
+
+    async def GetJournal(self, request: Any, context: Any) -> Any:
+        start = int(request.page_token or 0)
+        newest_first = self.world.journal[::-1]
+        end = start + (request.limit or 500)
+        more = str(end) if end < len(newest_first) else ""
+        return engine_pb2.GetJournalResponse(entries=newest_first[start:end], next_page_token=more)
 
     async def Explain(self, request: Any, context: Any) -> Any:
         for order in self.world.bot_state().orders:

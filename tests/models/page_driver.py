@@ -138,15 +138,16 @@ def open_page(
     size: tuple[int, int] = DESKTOP,
     dark: bool = False,
     locale: str = "en-GB",
+    scale: float | None = None,
 ) -> Iterator[PageDriver]:
     """Open the page in a browser window of its own."""
     context = browser.new_context(
         viewport={"width": size[0], "height": size[1]},
         color_scheme="dark" if dark else "light",
         locale=locale,
-        has_touch=size == PHONE,
-        is_mobile=size == PHONE,
-        device_scale_factor=2 if size == PHONE else 1,
+        has_touch=size[0] == PHONE[0],
+        is_mobile=size[0] == PHONE[0],
+        device_scale_factor=scale or (2 if size[0] == PHONE[0] else 1),
     )
     try:
         driver = PageDriver(context.new_page(), url)

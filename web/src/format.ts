@@ -55,6 +55,20 @@ export function isZero(text: string): boolean {
   return /^[-+]?0*\.?0*$/.test(text);
 }
 
+/** The exact sum of two decimal texts. */
+export function addText(a: string, b: string): string {
+  const places = Math.max(split(a).fraction.length, split(b).fraction.length);
+  const units = (text: string): bigint => {
+    const { negative, whole, fraction } = split(text);
+    const value = BigInt(whole + fraction.padEnd(places, "0"));
+    return negative ? -value : value;
+  };
+  const sum = units(a) + units(b);
+  const digits = (sum < 0n ? -sum : sum).toString().padStart(places + 1, "0");
+  const head = digits.slice(0, digits.length - places);
+  return (sum < 0n ? "-" : "") + (places ? `${head}.${digits.slice(-places)}` : head);
+}
+
 /** -1, 0 or 1. */
 export function signOf(text: string | null | undefined): number {
   if (text === null || text === undefined || isZero(text)) return 0;
@@ -116,6 +130,11 @@ export function dayTime(ms: number, nowMs: number): string {
   if (!ms) return NONE;
   const time = new Date(ms);
   if (time.toDateString() === new Date(nowMs).toDateString()) return clockTime(ms);
-  const day = `${String(time.getMonth() + 1).padStart(2, "0")}-${String(time.getDate()).padStart(2, "0")}`;
-  return `${day} ${clockTime(ms)}`;
+  return `${dayText(ms)} ${clockTime(ms)}`;
+}
+
+/** Month and day in the browser's time zone. */
+export function dayText(ms: number): string {
+  const time = new Date(ms);
+  return `${String(time.getMonth() + 1).padStart(2, "0")}-${String(time.getDate()).padStart(2, "0")}`;
 }

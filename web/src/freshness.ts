@@ -23,7 +23,7 @@ export interface Link {
 }
 
 /** What a panel shows. */
-export type Topic = "candles" | "prices" | "bot" | "account" | "orders";
+export type Topic = "candles" | "prices" | "bot" | "account" | "orders" | "budget";
 
 const FRESH: Freshness = { stale: false, sinceMs: 0, cause: "none", detail: "" };
 
@@ -34,6 +34,7 @@ const CONNECTOR_SOURCES: Record<Topic, string> = {
   bot: "engine",
   account: "account",
   orders: "orders",
+  budget: "budget",
 };
 
 /** The engine's own connections a topic depends on. */
@@ -43,13 +44,14 @@ const ENGINE_CONNECTIONS: Record<Topic, readonly string[]> = {
   bot: ["connector", "private"],
   account: ["connector", "private"],
   orders: ["connector", "private"],
+  budget: [],
 };
 
 /** Freshness of a topic as told by the engine for one bot, or by the connector when `botId` is null. */
 export function freshnessOf(state: State, link: Link, topic: Topic, botId: string | null): Freshness {
   const causes: Freshness[] = [];
   if (!link.up) causes.push({ stale: true, sinceMs: link.sinceMs, cause: "link", detail: "" });
-  const sourceName = botId === null || topic === "candles" ? CONNECTOR_SOURCES[topic] : "engine";
+  const sourceName = botId === null || topic === "candles" || topic === "budget" ? CONNECTOR_SOURCES[topic] : "engine";
   const source = state.sources.get(sourceName);
   if (source?.stale) {
     const cause = sourceName === "engine" ? "engine" : "connector";

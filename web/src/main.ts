@@ -1,36 +1,32 @@
-// The page, put together: messages change the store, and at most ten times a second the panels draw what it holds.
+// The page, put together: messages change the store, and a moment later the screen draws what it holds.
 
 import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/layout.css";
 import "./styles/panels.css";
+import "./styles/money.css";
 
+import { Alerts } from "./alerts";
+import { ApiError } from "./api";
 import { Connection, socketUrl } from "./connection";
-import { h, setHidden } from "./dom";
+import { h, setAttribute, setHidden } from "./dom";
 import { price } from "./format";
 import type { Link } from "./freshness";
-import { type Language, language, preferredLanguage, setLanguage, t } from "./i18n";
-import { createAccount } from "./panels/account";
-import { createChartPanel } from "./panels/chart-panel";
-import { createConnections } from "./panels/connections";
-import { createControls } from "./panels/controls";
+import { language, preferredLanguage, setLanguage, t } from "./i18n";
+import { Ledger } from "./ledger";
 import { askToken } from "./panels/dialogs";
-import { createFills } from "./panels/fills";
 import { createHeader, createReasons } from "./panels/header";
-import { createJournal } from "./panels/journal";
-import { createLadder } from "./panels/ladder";
 import { createNotices } from "./panels/notices";
-import { createOrders } from "./panels/orders";
-import { createPnl } from "./panels/pnl";
-import { createPosition } from "./panels/position";
-import { createSummary } from "./panels/summary";
+import { createOverview } from "./panels/overview";
+import { Past } from "./past";
 import type { ServerMessage } from "./protocol";
-import { ApiError, fetchSession, logIn, logOut, type Session } from "./session";
+import { createDetail } from "./screens/detail";
+import { fetchSession, logIn, logOut, type Session } from "./session";
 import { applyTheme, read, type Theme, toTheme, write } from "./settings";
 import { applyMessage, type Change, emptyState, ProtocolError } from "./store";
 import { viewKeys, viewOf } from "./view";
 
-const DRAW_INTERVAL_MS = 100;
+const DRAW_INTERVAL_MS = 40;
 const AGE_INTERVAL_MS = 1_000;
 
 const state = emptyState();
@@ -38,6 +34,7 @@ const link: Link = { up: false, sinceMs: Date.now(), clockOffsetMs: 0 };
 let changes: Change[] = [];
 let hasSnapshot = false;
 let mustReload = false;
+/** The screen: a bot or symbol; empty = the list of all, or the only one there is. */
 let selected = decodeURIComponent(location.hash.slice(1));
 let theme: Theme = toTheme(read("theme"));
 let session: Session | null = null;
@@ -47,13 +44,14 @@ let isScheduled = false;
 setLanguage(preferredLanguage(read("language"), navigator.languages));
 applyTheme(theme);
 
+const past = new Past(schedule);
+const ledger = new Ledger(schedule);
+const alerts = new Alerts();
+
 const header = createHeader({
-  selectView(key) {
-    selected = key;
-    history.replaceState(null, "", `#${encodeURIComponent(key)}`);
-    draw();
-  },
-  selectLanguage(next: Language) {
+  selectView: select,
+  showOverview: () => select(""),
+  selectLanguage(next) {
     setLanguage(next);
     write("language", next);
     relabel();
@@ -63,46 +61,41 @@ const header = createHeader({
     theme = next;
     write("theme", next);
     applyTheme(next);
-    chart.applyColors();
+    detail.applyColors();
     draw();
+  },
+  toggleSound() {
+    alerts.toggleSound();
+    draw();
+  },
+  toggleNotify() {
+    void alerts.toggleNotify().then((refused) => {
+      if (refused !== null) notices.say(refused);
+      draw();
+    });
   },
 });
 const notices = createNotices();
 const reasons = createReasons();
-const summary = createSummary();
-const chart = createChartPanel();
-const ladder = createLadder();
-const pnl = createPnl();
-const position = createPosition();
-const account = createAccount();
-const fills = createFills();
-const orders = createOrders();
-const journal = createJournal();
-const connections = createConnections();
-const controls = createControls({
-  unlock: () => void unlock(),
-  lock: () => void lock(),
-});
-const widgets = [header, notices, reasons, summary, chart, ladder, pnl, position, account, fills, orders, journal, connections, controls];
+const overview = createOverview(select);
+const detail = createDetail(past, ledger, { unlock: () => void unlock(), lock: () => void lock(), redraw: schedule });
+const widgets = [header, notices, reasons, overview, detail];
 
 const skip = h("a", { class: "skip", href: "#content" });
 const footer = h("footer", { class: "footer" });
-const grid = h(
-  "div",
-  { class: "grid" },
-  chart.root,
-  ladder.root,
-  pnl.root,
-  position.root,
-  account.root,
-  fills.root,
-  orders.root,
-  journal.root,
-  connections.root,
-  controls.root,
-);
-const main = h("main", { id: "content", tabindex: -1 }, summary.root, grid);
+const main = h("main", { id: "content", tabindex: -1 }, h("div", { class: "grid" }, overview.root), detail.root);
 document.getElementById("app")?.append(skip, h("div", { class: "masthead" }, header.root, notices.root, reasons.root), main, footer);
+// The skip link must not change the screen that the address names.
+skip.addEventListener("click", (event) => {
+  event.preventDefault();
+  main.focus();
+});
+
+function select(key: string): void {
+  selected = key;
+  history.replaceState(null, "", key ? `#${encodeURIComponent(key)}` : location.pathname);
+  draw();
+}
 
 function relabel(): void {
   document.documentElement.lang = language() === "zh" ? "zh-CN" : "en";
@@ -116,28 +109,32 @@ function draw(): void {
   const taken = changes;
   changes = [];
   const keys = viewKeys(state);
-  const key = keys.find((item) => item.key === selected)?.key ?? keys[0]?.key;
+  const only = keys.length === 1 ? keys[0] : undefined;
+  const key = (keys.find((item) => item.key === selected) ?? only)?.key;
   const view = key === undefined ? null : viewOf(state, link, key);
+  const isOverview = view === null && keys.length > 0;
   const nowMs = Date.now() - link.clockOffsetMs;
-  notices.render({ state, link, hasSnapshot, hasViews: view !== null, mustReload });
-  header.render({ view, keys, theme, nowMs });
+  notices.render({ state, link, hasSnapshot, hasViews: keys.length > 0, mustReload });
+  header.render({ view, keys, theme, nowMs, isOverview, sound: alerts.sound, notify: alerts.notify });
   reasons.render(view);
-  setHidden(main, view === null);
-  footer.textContent = state.serverVersion ? t("footer.version", { version: state.serverVersion }) : "";
-  if (view === null) return;
-  const venueNowMs = state.market.prices.get(view.symbol)?.time_ms ?? nowMs;
-  summary.render({ view, nowMs: venueNowMs });
-  chart.render({ view, state, changes: taken });
-  ladder.render({ view, nowMs: venueNowMs });
-  pnl.render(view);
-  position.render(view);
-  account.render(view);
-  fills.render(view);
-  orders.render({ view, venueNowMs });
-  journal.render(view);
-  connections.render({ view, state, link });
-  controls.render({ view, session });
-  document.title = `${price(view.lastPrice, view.priceDecimals)} · ${view.label} · OpenSQT`;
+  setHidden(main, keys.length === 0);
+  setHidden(overview.root.parentElement as HTMLElement, !isOverview);
+  if (isOverview) {
+    const views = keys.map((item) => viewOf(state, link, item.key));
+    for (const { bot } of views) if (bot && link.up) void ledger.refresh(bot, nowMs);
+    overview.render({ views, today: ({ bot }) => (bot ? ledger.todayOf(bot) : null) });
+  }
+  detail.render({ view, state, link, changes: taken, session, nowMs });
+  footer.textContent = footerText();
+  document.title = view ? `${price(view.lastPrice, view.priceDecimals)} · ${view.label} · OpenSQT` : "OpenSQT";
+  setAttribute(main, "data-sequence", state.sequence);
+  setAttribute(main, "data-engine-sequence", state.engineSequence);
+}
+
+function footerText(): string {
+  if (!state.serverVersion) return "";
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  return t("footer.version", { version: state.serverVersion, zone });
 }
 
 /** Draw soon: at once when nothing was drawn lately, else when the interval is over. */
@@ -162,6 +159,7 @@ function onMessage(message: ServerMessage): void {
   }
   hasSnapshot = true;
   link.clockOffsetMs = Date.now() - message.time_ms;
+  alerts.update(state);
   schedule();
 }
 
@@ -225,7 +223,8 @@ draw();
 void refreshSession();
 connection.start();
 window.setInterval(schedule, AGE_INTERVAL_MS);
+window.addEventListener("hashchange", () => select(decodeURIComponent(location.hash.slice(1))));
 window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-  chart.applyColors();
+  detail.applyColors();
   schedule();
 });

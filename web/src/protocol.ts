@@ -29,6 +29,9 @@ export interface Reason {
   code: string;
   message: string;
   since_ms: number;
+  /** The code's words for people; empty from an engine that has none. */
+  title: string;
+  title_zh: string;
 }
 
 export interface TradingState {
@@ -48,6 +51,55 @@ export interface Grid {
   max_open_orders: number;
   price_source: string;
   config_version: number;
+  /** Null = no limit. */
+  range_lower: string | null;
+  range_upper: string | null;
+  range_action: string;
+  max_position: string | null;
+  max_notional: string | null;
+  max_order_notional: string | null;
+}
+
+/** How much of one limit is used. */
+export interface RiskLimit {
+  name: string;
+  value: string;
+  cap: string;
+  unit: string;
+  action: string;
+  code: string;
+  /** The value must stay above the cap. */
+  floor: boolean;
+  reached: boolean;
+  title: string;
+  title_zh: string;
+}
+
+export interface HaltSymbol {
+  symbol: string;
+  fresh: boolean;
+  detail: string;
+  open_time_ms: number;
+  close: string;
+  mean_close: string;
+  volume: string;
+  mean_volume: string;
+  dumping: boolean;
+  recovered: boolean;
+}
+
+/** The volume halt over several symbols. */
+export interface VolumeHalt {
+  enabled: boolean;
+  halted: boolean;
+  since_ms: number;
+  interval: string;
+  window: number;
+  multiplier: string;
+  recovered: number;
+  recovery_threshold: number;
+  blind: boolean;
+  symbols: HaltSymbol[];
 }
 
 export interface Position {
@@ -156,6 +208,28 @@ export interface Prices {
   ask: string | null;
 }
 
+/** How long one part of the way takes, in the last minute or two. */
+export interface HopLatency {
+  hop: string;
+  count: number;
+  p50_ns: number;
+  p99_ns: number;
+  max_ns: number;
+}
+
+/** The venue's promise to cancel everything when nobody renews it. */
+export interface DeadMan {
+  state: string;
+  until_ms: number;
+}
+
+/** The last comparison with the venue. */
+export interface ReconcileState {
+  ok: boolean;
+  time_ms: number;
+  corrections: number;
+}
+
 /** Parts of a bot that a delta replaces whole. */
 export interface BotParts {
   state: TradingState;
@@ -167,6 +241,10 @@ export interface BotParts {
   prices: Prices;
   window: { low_slot: number; high_slot: number };
   funding: { rate: string; next_ms: number };
+  limits: RiskLimit[];
+  volume_halt: VolumeHalt | null;
+  dead_man: DeadMan | null;
+  reconcile: ReconcileState | null;
 }
 
 export interface WireBot extends BotParts {
@@ -222,12 +300,39 @@ export interface VenueOrder {
   updated_ms: number;
 }
 
+export interface RateWindow {
+  scope: string;
+  name: string;
+  interval_ms: number;
+  limit: number;
+  used: number;
+  /** Part of the limit that only cancels may use. */
+  cancel_reserve: number;
+}
+
+/** The venue's rate limits. */
+export interface RateBudget {
+  windows: RateWindow[];
+  circuit_open: boolean;
+  circuit_reason: string;
+  circuit_until_ms: number;
+}
+
+export interface Capabilities {
+  exchange: string;
+  mode: string;
+  amend: boolean;
+  dead_man_switch: boolean;
+}
+
 export interface WireMarket {
   candles: Record<string, CandleRow[]>;
   prices: LastPrice[];
   positions: VenuePosition[];
   account: Account | null;
   orders: VenueOrder[];
+  budget: RateBudget | null;
+  capabilities: Capabilities | null;
 }
 
 export interface MarketChange extends Partial<WireMarket> {
@@ -248,6 +353,7 @@ export interface SnapshotData {
   engine_sequence: number;
   sources: Source[];
   bots: WireBot[];
+  latency: HopLatency[];
   market: WireMarket;
 }
 
@@ -256,6 +362,7 @@ export interface DeltaData {
   sources?: Source[];
   bots?: WireBotChange[];
   removed_bots?: string[];
+  latency?: HopLatency[];
   market?: MarketChange;
 }
 
@@ -265,3 +372,34 @@ export type Tick = Envelope<"tick", { heard_ms: Record<string, number> }>;
 export type ServerMessage = Snapshot | Delta | Tick;
 
 export const PROTOCOL_VERSION = 1;
+
+/** Why an order exists and what became of it. */
+export interface Explanation {
+  order: Order;
+  inputs: Record<string, string>;
+  config_version: number;
+  history: string[];
+  fills: { id: string; price: string; size: string; fee: string; fee_asset: string; maker: boolean; time_ms: number }[];
+}
+
+export interface EquityPoint {
+  time_ms: number;
+  equity: string;
+  equity_change: string;
+}
+
+/** One UTC day; the parts sum exactly to equity_change. */
+export interface DayPnl {
+  date: string;
+  start_ms: number;
+  grid_profit: string;
+  inventory_pnl: string;
+  fees: string;
+  funding: string;
+  transfers: string;
+  equity_change: string;
+  fills: number;
+  maker_fills: number;
+  turnover: string;
+  cycles: number;
+}

@@ -5,14 +5,17 @@ import {
   type BotChange,
   type BotParts,
   type CandleRow,
+  type Capabilities,
   type Delta,
   type Fill,
+  type HopLatency,
   type Instrument,
   type JournalEntry,
   type LastPrice,
   type MarketChange,
   type Order,
   PROTOCOL_VERSION,
+  type RateBudget,
   type ServerMessage,
   type Slot,
   type Snapshot,
@@ -49,6 +52,8 @@ export interface Market {
   positions: Map<string, VenuePosition>;
   account: Account | null;
   orders: Map<string, VenueOrder>;
+  budget: RateBudget | null;
+  capabilities: Capabilities | null;
 }
 
 export interface State {
@@ -59,6 +64,8 @@ export interface State {
   serverTimeMs: number;
   sources: Map<string, Source>;
   bots: Map<string, Bot>;
+  /** Of the engine. */
+  latency: HopLatency[];
   market: Market;
 }
 
@@ -82,7 +89,16 @@ export function emptyState(): State {
     serverTimeMs: 0,
     sources: new Map(),
     bots: new Map(),
-    market: { candles: new Map(), prices: new Map(), positions: new Map(), account: null, orders: new Map() },
+    latency: [],
+    market: {
+      candles: new Map(),
+      prices: new Map(),
+      positions: new Map(),
+      account: null,
+      orders: new Map(),
+      budget: null,
+      capabilities: null,
+    },
   };
 }
 
@@ -123,6 +139,7 @@ function applySnapshot(state: State, message: Snapshot, change: Change): void {
   state.engineSequence = data.engine_sequence;
   state.sources = new Map(data.sources.map((source) => [source.name, source]));
   state.bots = new Map(data.bots.map((bot) => [bot.id, toBot(bot)]));
+  state.latency = data.latency;
   state.market = toMarket(data.market);
   for (const symbol of state.market.candles.keys()) change.candlesReset.add(symbol);
 }
@@ -141,6 +158,7 @@ function applyDelta(state: State, message: Delta, change: Change): void {
     if (!bot) throw new SequenceGapError(`a change names bot ${wire.id}, which no snapshot described`);
     applyBotChange(bot, wire);
   }
+  if (data.latency) state.latency = data.latency;
   if (data.market) applyMarket(state.market, data.market, change);
 }
 
@@ -170,6 +188,8 @@ function applyMarket(market: Market, wire: MarketChange, change: Change): void {
   for (const price of wire.prices ?? []) market.prices.set(price.symbol, price);
   for (const position of wire.positions ?? []) market.positions.set(position.symbol, position);
   if (wire.account !== undefined) market.account = wire.account;
+  if (wire.budget !== undefined) market.budget = wire.budget;
+  if (wire.capabilities !== undefined) market.capabilities = wire.capabilities;
   if (wire.orders) market.orders = new Map(wire.orders.map((order) => [order.id, order]));
   for (const order of wire.order_updates ?? []) market.orders.set(order.id, order);
   for (const id of wire.removed_orders ?? []) market.orders.delete(id);
@@ -208,5 +228,7 @@ function toMarket(wire: WireMarket): Market {
     positions: new Map(wire.positions.map((position) => [position.symbol, position])),
     account: wire.account,
     orders: new Map(wire.orders.map((order) => [order.id, order])),
+    budget: wire.budget,
+    capabilities: wire.capabilities,
   };
 }

@@ -18,7 +18,7 @@ export interface View {
   orders: Order[];
   /** True when position, account and orders come from the venue because the engine does not answer. */
   fromVenue: boolean;
-  fresh: { candles: Freshness; prices: Freshness; bot: Freshness; account: Freshness; orders: Freshness };
+  fresh: { candles: Freshness; prices: Freshness; bot: Freshness; account: Freshness; orders: Freshness; budget: Freshness };
 }
 
 const SYMBOL_KEY = "symbol:";
@@ -70,6 +70,7 @@ export function viewOf(state: State, link: Link, key: string): View {
       bot: freshnessOf(state, link, "bot", botId),
       account: freshnessOf(state, link, "account", source),
       orders: freshnessOf(state, link, "orders", source),
+      budget: freshnessOf(state, link, "budget", null),
     },
   };
 }

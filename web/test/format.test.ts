@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test } from "vitest";
 import * as f from "../src/format";
 
 test("numbers are grouped without losing a digit", () => {

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test } from "vitest";
 import { fill, preferredLanguage, setLanguage, t, tName } from "../src/i18n";
 import { en } from "../src/i18n/en";
 import { zh } from "../src/i18n/zh";
 
 const places = (text: string): string[] => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? "").sort();
 
-test("every language has every text with the same places", () => {
+test("every language has every text with the same places, and no other", () => {
+  assert.deepEqual(Object.keys(zh).sort(), Object.keys(en).sort());
   for (const [key, text] of Object.entries(en)) {
     const other = zh[key as keyof typeof en];
     assert.ok(other, `${key} is not translated`);

@@ -1,4 +1,4 @@
-import type { Delta, DeltaData, Snapshot, WireBot } from "../src/protocol";
+import type { Delta, DeltaData, Fill, Order, Slot, Snapshot, WireBot } from "../src/protocol";
 
 export function sampleBot(changes: Partial<WireBot> = {}): WireBot {
   return {
@@ -36,6 +36,12 @@ export function sampleBot(changes: Partial<WireBot> = {}): WireBot {
       max_open_orders: 100,
       price_source: "last",
       config_version: 1,
+      range_lower: null,
+      range_upper: null,
+      range_action: "hold",
+      max_position: null,
+      max_notional: null,
+      max_order_notional: null,
     },
     position: {
       size: "0.010",
@@ -77,6 +83,10 @@ export function sampleBot(changes: Partial<WireBot> = {}): WireBot {
     prices: { last: "3001.30", mark: "3001.00", bid: "3001.29", ask: "3001.31" },
     window: { low_slot: -9, high_slot: 0 },
     funding: { rate: "0.0001", next_ms: 0 },
+    limits: [],
+    volume_halt: null,
+    dead_man: null,
+    reconcile: null,
     slots: [],
     orders: [],
     fills: [],
@@ -103,12 +113,15 @@ export function sampleSnapshot(sequence = 5, bots: WireBot[] = [sampleBot()]): S
         heard_ms: 20,
       })),
       bots,
+      latency: [],
       market: {
         candles: { "ETH/USDT:USDT": [[60, "1", "2", "0.5", "1.5", "9"]] },
         prices: [{ symbol: "ETH/USDT:USDT", price: "3001.40", time_ms: 5 }],
         positions: [],
         account: null,
         orders: [],
+        budget: null,
+        capabilities: null,
       },
     },
   };
@@ -116,4 +129,59 @@ export function sampleSnapshot(sequence = 5, bots: WireBot[] = [sampleBot()]): S
 
 export function delta(sequence: number, data: DeltaData): Delta {
   return { type: "delta", sequence, time_ms: 2_000, data };
+}
+
+export function sampleOrder(changes: Partial<Order> = {}): Order {
+  return {
+    id: "a",
+    exchange_id: "1",
+    slot: 0,
+    side: "BUY",
+    type: "LIMIT",
+    price: "3000.00",
+    size: "0.010",
+    filled: "0.000",
+    state: "LIVE",
+    rule: "buy_window",
+    reduce_only: false,
+    post_only: true,
+    foreign: false,
+    reason: null,
+    created_ms: 1,
+    updated_ms: 1,
+    ...changes,
+  };
+}
+
+export function sampleSlot(changes: Partial<Slot> = {}): Slot {
+  return {
+    k: 0,
+    level: "3000.00",
+    take_profit: "3002.00",
+    held: "0.000",
+    average_price: null,
+    order: null,
+    cycles: 0,
+    profit: "0",
+    cooldown_until_ms: 0,
+    ...changes,
+  };
+}
+
+export function sampleFill(changes: Partial<Fill> = {}): Fill {
+  return {
+    id: "1",
+    order: "a",
+    side: "BUY",
+    price: "3000.00",
+    size: "0.010",
+    slot: 0,
+    grid_profit: null,
+    fee: "0.006",
+    fee_asset: "USDT",
+    maker: true,
+    origin: "OURS",
+    time_ms: 1,
+    ...changes,
+  };
 }

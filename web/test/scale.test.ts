@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test } from "vitest";
 import { candleTimeOf, widenRange } from "../src/chart/scale";
 
 test("the chart makes room for the nearest orders and not for far ones", () => {

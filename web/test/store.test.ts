@@ -1,39 +1,11 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test } from "vitest";
 import type { CandleRow, Order, Slot } from "../src/protocol";
 import { applyMessage, emptyState, mergeCandle, ProtocolError, SequenceGapError, type State } from "../src/store";
-import { delta, sampleBot, sampleSnapshot } from "./sample";
+import { delta, sampleBot, sampleOrder, sampleSlot, sampleSnapshot } from "./sample";
 
-const order = (id: string, price = "3000.00"): Order => ({
-  id,
-  exchange_id: "1",
-  slot: 0,
-  side: "BUY",
-  type: "LIMIT",
-  price,
-  size: "0.010",
-  filled: "0.000",
-  state: "LIVE",
-  rule: "buy_window",
-  reduce_only: false,
-  post_only: true,
-  foreign: false,
-  reason: null,
-  created_ms: 1,
-  updated_ms: 1,
-});
-
-const slot = (k: number, held = "0.000"): Slot => ({
-  k,
-  level: "3000.00",
-  take_profit: "3002.00",
-  held,
-  average_price: null,
-  order: null,
-  cycles: 0,
-  profit: "0",
-  cooldown_until_ms: 0,
-});
+const order = (id: string, price = "3000.00"): Order => sampleOrder({ id, price });
+const slot = (k: number, held = "0.000"): Slot => sampleSlot({ k, held });
 
 const loaded = (): State => {
   const state = emptyState();

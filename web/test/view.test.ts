@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test } from "vitest";
 import { freshnessOf, type Link } from "../src/freshness";
 import type { Source, VenueOrder } from "../src/protocol";
 import { applyMessage, emptyState, type State } from "../src/store";

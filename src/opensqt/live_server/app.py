@@ -33,6 +33,7 @@ from opensqt.live_server.connector_feeds import ConnectorReader
 from opensqt.live_server.controls import Controls
 from opensqt.live_server.engine_feed import EngineReader
 from opensqt.live_server.feeds import Feed, Session
+from opensqt.live_server.grid_edit import GridEditor
 from opensqt.live_server.history import History
 from opensqt.live_server.legacy_rooms import LegacyRooms
 from opensqt.live_server.market import MarketStore
@@ -121,16 +122,19 @@ class LiveServer:
         metrics = ServerMetrics(
             board, admission, {"v1": lambda: [self.publisher.group], "original": lambda: legacy.groups}
         )
+        control_stub = EngineServiceStub(control_channel)
+        controls = Controls(control_stub, auth)
         web = Web(
             page=load_page(config.static_dir),
             replica=replica,
             sources=board,
             auth=auth,
             admission=admission,
-            controls=Controls(EngineServiceStub(control_channel), auth),
+            controls=controls,
             history=History(
-                ExchangeServiceStub(self._channels[0]), EngineServiceStub(self._channels[1]), replica, auth
+                ExchangeServiceStub(self._channels[0]), EngineServiceStub(self._channels[1]), replica, auth, clock
             ),
+            grid=GridEditor(control_stub, controls),
             sockets=self._sockets,
             registry=server_registry(metrics),
             clock=clock,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from opensqt.live_server import bot_items as items
-from opensqt.live_server import names
+from opensqt.live_server import names, risk_view
 from opensqt.live_server.replica import (
     PART_ACCOUNT,
     PART_CONNECTIONS,
@@ -121,6 +121,12 @@ def _grid(bot: BotReplica) -> Json:
         "max_open_orders": grid.max_open_orders,
         "price_source": grid.price_source,
         "config_version": grid.config_version,
+        "range_lower": optional_decimal_text(grid.range_lower),
+        "range_upper": optional_decimal_text(grid.range_upper),
+        "range_action": grid.range_action,
+        "max_position": optional_decimal_text(grid.max_position),
+        "max_notional": optional_decimal_text(grid.max_notional),
+        "max_order_notional": optional_decimal_text(grid.max_order_notional),
     }
 
 
@@ -197,56 +203,6 @@ def _funding(bot: BotReplica) -> Json:
     return {"rate": decimal_text(bot.head.funding_rate), "next_ms": bot.head.next_funding_time_ms}
 
 
-def _limits(bot: BotReplica) -> list[Json]:
-    return [
-        {
-            "name": limit.name,
-            "code": limit.code,
-            "title": limit.title,
-            "title_zh": limit.title_zh,
-            "value": decimal_text(limit.value),
-            "cap": decimal_text(limit.cap),
-            "unit": limit.unit,
-            "action": limit.action,
-            "floor": limit.is_floor,
-            "reached": limit.is_reached,
-        }
-        for limit in bot.head.limits
-    ]
-
-
-def _volume_halt(bot: BotReplica) -> Json | None:
-    if not bot.head.HasField("volume_halt"):
-        return None
-    halt = bot.head.volume_halt
-    return {
-        "enabled": halt.is_enabled,
-        "halted": halt.is_halted,
-        "since_ms": ms(halt.since_ns),
-        "interval": halt.interval,
-        "window": halt.window,
-        "multiplier": decimal_text(halt.multiplier),
-        "recovered": halt.recovered,
-        "recovery_threshold": halt.recovery_threshold,
-        "blind": halt.is_blind,
-        "symbols": [
-            {
-                "symbol": item.symbol,
-                "fresh": item.is_fresh,
-                "detail": item.detail,
-                "open_time_ms": item.open_time_ms,
-                "close": decimal_text(item.close),
-                "mean_close": decimal_text(item.mean_close),
-                "volume": decimal_text(item.volume),
-                "mean_volume": decimal_text(item.mean_volume),
-                "dumping": item.is_dumping,
-                "recovered": item.has_recovered,
-            }
-            for item in halt.symbols
-        ],
-    }
-
-
 _PARTS: Final[dict[str, Callable[[BotReplica], Any]]] = {
     PART_STATE: _state,
     PART_GRID: _grid,
@@ -257,6 +213,6 @@ _PARTS: Final[dict[str, Callable[[BotReplica], Any]]] = {
     PART_PRICES: _prices,
     PART_WINDOW: _window,
     PART_FUNDING: _funding,
-    PART_LIMITS: _limits,
-    PART_VOLUME_HALT: _volume_halt,
+    PART_LIMITS: risk_view.limits,
+    PART_VOLUME_HALT: risk_view.volume_halt,
 }

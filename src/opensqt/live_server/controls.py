@@ -1,9 +1,10 @@
-"""Pause, resume, stop and reconcile, for people who proved to be operators.
+"""Pause, resume, stop, reconcile and kill, for people who proved to be operators.
 
     POST /api/bots/{id}/pause    {"reason": "..."}
     POST /api/bots/{id}/resume   {}
     POST /api/bots/{id}/stop     {"mode": "keep" | "cancel" | "flatten"}
     POST /api/bots/{id}/reconcile {}
+    POST /api/bots/{id}/kill     {"flatten": false}
 
 A request must come from our own page (or no page), carry JSON, and show the operator's cookie or token. Everything
 that was asked, and what came of it, is logged.
@@ -21,7 +22,8 @@ from opensqt.domain.errors import OpensqtError
 from opensqt.domain.status_map import GrpcStatus, status_of
 from opensqt.live_server.auth import Authenticator, WebRole
 from opensqt.live_server.guard import is_same_origin
-from opensqt.proto.engine_pb2 import PauseRequest, ReconcileRequest, ResumeRequest, StopMode, StopRequest
+from opensqt.live_server.units import decimal_text
+from opensqt.proto.engine_pb2 import KillRequest, PauseRequest, ReconcileRequest, ResumeRequest, StopMode, StopRequest
 from opensqt.runtime.grpc_client import call
 
 if TYPE_CHECKING:  # a name of the type stubs alone
@@ -117,19 +119,23 @@ class Controls:
 
     async def pause(self, request: Request) -> Response:
         """Answer `POST .../pause`."""
-        return await self._control(request, "pause", self._pause)
+        return await self.control(request, "pause", self._pause)
 
     async def resume(self, request: Request) -> Response:
         """Answer `POST .../resume`."""
-        return await self._control(request, "resume", self._resume)
+        return await self.control(request, "resume", self._resume)
 
     async def stop(self, request: Request) -> Response:
         """Answer `POST .../stop`."""
-        return await self._control(request, "stop", self._stop)
+        return await self.control(request, "stop", self._stop)
 
     async def reconcile(self, request: Request) -> Response:
         """Answer `POST .../reconcile`."""
-        return await self._control(request, "reconcile", self._reconcile)
+        return await self.control(request, "reconcile", self._reconcile)
+
+    async def kill(self, request: Request) -> Response:
+        """Answer `POST .../kill`."""
+        return await self.control(request, "kill", self._kill)
 
     async def _pause(self, bot_id: str, body: Json) -> Json:
         reason = str(body.get("reason") or "paused from the page")[:MAX_REASON_CHARACTERS]
@@ -167,7 +173,30 @@ class Controls:
             "venue_lots": answer.venue_lots,
         }
 
-    async def _control(self, request: Request, action: str, run: Callable[[str, Json], Awaitable[Json]]) -> Response:
+    async def _kill(self, bot_id: str, body: Json) -> Json:
+        flatten = body.get("flatten", False)
+        if not isinstance(flatten, bool):
+            raise RefusedError(400, "INVALID_FIELD", "`flatten` must be true or false")
+        request = KillRequest(bot_id=bot_id, flatten=flatten, reason="killed from the page")
+        answer = await call(self._stub.Kill, request, timeout_s=STOP_TIMEOUT_S)
+        return {
+            "is_clean": answer.is_clean,
+            "symbols": [
+                {
+                    "bot": item.bot_id,
+                    "symbol": item.symbol,
+                    "cancelled": item.cancelled,
+                    "own_orders_left": item.own_orders_left,
+                    "position_left": decimal_text(item.position_left),
+                    "verified": item.is_verified,
+                    "error": item.error,
+                }
+                for item in answer.symbols
+            ],
+        }
+
+    async def control(self, request: Request, action: str, run: Callable[[str, Json], Awaitable[Json]]) -> Response:
+        """Let an operator's request through to `run`, and log what came of it."""
         bot_id = request.path_params["bot_id"]
         address = request.client.host if request.client else "unknown"
         try:

@@ -1,8 +1,11 @@
-"""What a page asks for beyond the stream: older candles, older fills, why an order exists.
+"""What a page asks for beyond the stream: older candles, fills and entries, days and equity, why an order exists.
 
     GET /api/candles?symbol=...&interval=5m&before_ms=...&limit=...
     GET /api/bots/{id}/fills?before_ms=... | cursor=...     (cursor: `older` of the answer before)
     GET /api/bots/{id}/why?order=...
+    GET /api/bots/{id}/daily                                profit per UTC day
+    GET /api/bots/{id}/equity?limit=...                     the equity curve, thinned to so many points
+    GET /api/bots/{id}/journal?cursor=...&limit=...         newest page first
 
 Answers are read from the connector or the engine at once; when it is away they are errors, never empty lists.
 """
@@ -13,13 +16,20 @@ from typing import TYPE_CHECKING, Any, Final, final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from opensqt.domain.clock import NS_PER_MS
+from opensqt.domain.clock import NS_PER_MS, Clock
 from opensqt.domain.errors import OpensqtError
-from opensqt.live_server import bot_items, market_view
+from opensqt.live_server import bot_items, grid_view, market_view, money_view
 from opensqt.live_server.auth import Authenticator, WebRole
 from opensqt.live_server.controls import RefusedError, refusal_of
 from opensqt.live_server.replica import BotReplica, EngineReplica
-from opensqt.proto.engine_pb2 import ExplainRequest, GetBotFillsRequest
+from opensqt.proto.engine_pb2 import (
+    ExplainRequest,
+    GetBotFillsRequest,
+    GetDailyPnlRequest,
+    GetEquityCurveRequest,
+    GetJournalRequest,
+    ListGridVersionsRequest,
+)
 from opensqt.proto.exchange_pb2 import GetHistoricalKlinesRequest
 from opensqt.runtime.grpc_client import call
 
@@ -31,6 +41,9 @@ QUERY_TIMEOUT_S: Final = 5.0
 MAX_ROWS: Final = 1_000
 DEFAULT_ROWS: Final = 200
 MAX_TIME_MS: Final = 10**13
+MAX_POINTS: Final = 5_000
+MAX_CURSOR_CHARACTERS: Final = 200
+MIN_RESOLUTION_MS: Final = 1_000
 INTERVALS: Final = frozenset({"1m", "5m", "15m", "1h"})
 
 Json = dict[str, Any]
@@ -44,6 +57,7 @@ class History:
         connector, engine: whom to ask.
         replica: the bots that are known, with the units of their instruments.
         auth: tells who may read.
+        clock: wall clock, for how old a bot is.
     """
 
     def __init__(
@@ -52,7 +66,9 @@ class History:
         engine: "EngineServiceAsyncStub",
         replica: EngineReplica,
         auth: Authenticator,
+        clock: Clock,
     ) -> None:
+        self._clock = clock
         self._connector = connector
         self._engine = engine
         self._replica = replica
@@ -69,6 +85,63 @@ class History:
     async def why(self, request: Request) -> Response:
         """Answer `GET /api/bots/{id}/why`: slot, rule, what the rule saw, what became of the order."""
         return await self._answer(request, self._why)
+
+    async def daily(self, request: Request) -> Response:
+        """Answer `GET /api/bots/{id}/daily`: profit per UTC day; with `before` they sum exactly."""
+        return await self._answer(request, self._daily)
+
+    async def equity(self, request: Request) -> Response:
+        """Answer `GET /api/bots/{id}/equity`: points of the equity curve since the bot began, oldest first."""
+        return await self._answer(request, self._equity)
+
+    async def journal(self, request: Request) -> Response:
+        """Answer `GET /api/bots/{id}/journal`: a page of stored entries, oldest first, the newest page first."""
+        return await self._answer(request, self._journal)
+
+    async def versions(self, request: Request) -> Response:
+        """Answer `GET /api/bots/{id}/grid/versions`: settings the grid had, newest first."""
+        return await self._answer(request, self._versions)
+
+    async def _versions(self, request: Request) -> Json:
+        asked = ListGridVersionsRequest(bot_id=self._bot(request).head.bot_id)
+        answer = await call(self._engine.ListGridVersions, asked, timeout_s=QUERY_TIMEOUT_S)
+        return {"versions": [grid_view.version(item) for item in answer.versions]}
+
+    async def _daily(self, request: Request) -> Json:
+        bot = self._bot(request)
+        asked = GetDailyPnlRequest(bot_id=bot.head.bot_id)
+        answer = await call(self._engine.GetDailyPnl, asked, timeout_s=QUERY_TIMEOUT_S)
+        return {
+            "asset": answer.asset,
+            "days": [money_view.day(day) for day in answer.days],
+            "before": money_view.day(answer.before),
+            "history_complete": answer.history_complete,
+        }
+
+    async def _equity(self, request: Request) -> Json:
+        bot = self._bot(request)
+        limit = _number(request, "limit", MAX_ROWS, MAX_POINTS)
+        age_ms = max(0, self._clock.now_ns() - bot.head.started_ns) // NS_PER_MS
+        asked = GetEquityCurveRequest(
+            bot_id=bot.head.bot_id,
+            # As coarse as the age asks for, so that one page always reaches from the beginning to now.
+            resolution_ms=max(MIN_RESOLUTION_MS, -(-age_ms // max(1, limit - 1))),
+            limit=limit,
+        )
+        answer = await call(self._engine.GetEquityCurve, asked, timeout_s=QUERY_TIMEOUT_S)
+        return {"asset": answer.asset, "points": [money_view.equity_point(point) for point in answer.points]}
+
+    async def _journal(self, request: Request) -> Json:
+        bot = self._bot(request)
+        asked = GetJournalRequest(
+            bot_id=bot.head.bot_id,
+            limit=_number(request, "limit", DEFAULT_ROWS, MAX_ROWS),
+            page_token=request.query_params.get("cursor", "")[:MAX_CURSOR_CHARACTERS],
+            newest_first=True,
+        )
+        answer = await call(self._engine.GetJournal, asked, timeout_s=QUERY_TIMEOUT_S)
+        entries = [bot_items.journal_entry(entry) for entry in reversed(answer.entries)]
+        return {"entries": entries, "older": answer.next_page_token or None}
 
     async def _candles(self, request: Request) -> Json:
         interval = request.query_params.get("interval", "1m")

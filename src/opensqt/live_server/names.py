@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from opensqt.proto.engine_pb2 import TradingState
+from opensqt.proto.engine_pb2 import GridStepKind, TradingState
 from opensqt.proto.errors_pb2 import ErrorReason
 from opensqt.proto.types_pb2 import FillOrigin, InstrumentStatus, OrderSide, OrderState, OrderStatus, OrderType
 
@@ -12,6 +12,7 @@ def _table(items: Iterable[tuple[str, int]], prefix: str) -> dict[int, str]:
 
 
 _TRADING_STATES = _table(TradingState.items(), "TRADING_STATE_")
+_GRID_STEPS = _table(GridStepKind.items(), "GRID_STEP_KIND_")
 _SIDES = _table(OrderSide.items(), "ORDER_SIDE_")
 _ORDER_TYPES = _table(OrderType.items(), "ORDER_TYPE_")
 _ORDER_STATES = _table(OrderState.items(), "ORDER_STATE_")
@@ -34,6 +35,11 @@ def trading_state(value: int) -> str:
 def side(value: int) -> str:
     """Return BUY or SELL."""
     return _lookup(_SIDES, value)
+
+
+def grid_step(value: int) -> str:
+    """Return what an edit does with an order: ADD, MOVE or CANCEL."""
+    return _lookup(_GRID_STEPS, value)
 
 
 def order_type(value: int) -> str:

@@ -27,6 +27,7 @@ from opensqt.proto.engine_pb2 import (
     SlotState,
     StateEvent,
 )
+from opensqt.proto.latency_pb2 import HopLatency
 
 MAX_FILLS: Final = 200
 MAX_JOURNAL: Final = 100
@@ -224,10 +225,13 @@ class EngineReplica:
     Attributes:
         is_verified: whether the engine's hashes are checked: not so when it sends none, or when the hash of its own
             snapshot cannot be reproduced here, as with an engine of another version.
+        latency: how long each part of the way takes, as the engine said last.
     """
 
     def __init__(self) -> None:
         self.is_verified = False
+        self.latency: tuple[HopLatency, ...] = ()
+        self._has_new_latency = False
         self._sequence = 0
         self._has_snapshot = False
         self._bots: dict[str, BotReplica] = {}
@@ -247,7 +251,7 @@ class EngineReplica:
     @property
     def changed(self) -> bool:
         """Whether changes wait to be taken."""
-        return bool(self._changes or self._removed)
+        return bool(self._changes or self._removed or self._has_new_latency)
 
     def expect_snapshot(self) -> None:
         """Require a snapshot next, as after a reconnect; the bots known so far stay until it comes."""
@@ -272,6 +276,9 @@ class EngineReplica:
         else:
             # A newer engine may send kinds we do not know; they still count in the sequence and in the hash.
             self._check_sequence(event)
+        if event.latency:
+            self.latency = tuple(event.latency)
+            self._has_new_latency = True
         self._sequence = event.sequence
         self._check_hash(event)
 
@@ -280,6 +287,11 @@ class EngineReplica:
         changes, removed = self._changes, self._removed
         self._changes, self._removed = {}, set()
         return changes, removed
+
+    def take_latency(self) -> tuple[HopLatency, ...]:
+        """Return the latencies when they are new since the last call, else none."""
+        is_new, self._has_new_latency = self._has_new_latency, False
+        return self.latency if is_new else ()
 
     def _replace(self, states: Iterable[BotState]) -> None:
         known = set(self._bots)

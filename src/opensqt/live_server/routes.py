@@ -14,6 +14,7 @@ from opensqt.domain.clock import NS_PER_MS, Clock
 from opensqt.live_server.auth import COOKIE_NAME, SESSION_S, Authenticator, WebRole
 from opensqt.live_server.broadcast import Admission
 from opensqt.live_server.controls import Controls, RefusedError, read_json
+from opensqt.live_server.grid_edit import GridEditor
 from opensqt.live_server.guard import Guard
 from opensqt.live_server.history import History
 from opensqt.live_server.page_files import INDEX, PageFiles
@@ -36,6 +37,7 @@ class Web:
     admission: Admission
     controls: Controls
     history: History
+    grid: GridEditor
     sockets: Sockets
     registry: CollectorRegistry
     clock: Clock
@@ -132,6 +134,14 @@ def build_app(web: Web, allowed_hosts: tuple[str, ...]) -> Starlette:
         Route("/api/bots/{bot_id:path}/resume", web.controls.resume, methods=["POST"]),
         Route("/api/bots/{bot_id:path}/stop", web.controls.stop, methods=["POST"]),
         Route("/api/bots/{bot_id:path}/reconcile", web.controls.reconcile, methods=["POST"]),
+        Route("/api/bots/{bot_id:path}/kill", web.controls.kill, methods=["POST"]),
+        Route("/api/bots/{bot_id:path}/grid/preview", web.grid.preview, methods=["POST"]),
+        Route("/api/bots/{bot_id:path}/grid/apply", web.grid.apply, methods=["POST"]),
+        Route("/api/bots/{bot_id:path}/grid/undo", web.grid.undo, methods=["POST"]),
+        Route("/api/bots/{bot_id:path}/grid/versions", web.history.versions),
+        Route("/api/bots/{bot_id:path}/daily", web.history.daily),
+        Route("/api/bots/{bot_id:path}/equity", web.history.equity),
+        Route("/api/bots/{bot_id:path}/journal", web.history.journal),
         Route("/api/bots/{bot_id:path}/fills", web.history.fills),
         Route("/api/bots/{bot_id:path}/why", web.history.why),
         Route("/api/candles", web.history.candles),

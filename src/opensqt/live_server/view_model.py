@@ -3,12 +3,14 @@
 Pure composition of the engine's replica, the connector's market store and the state of their sources.
 """
 
+from collections.abc import Iterable
 from typing import Any, final
 
 from opensqt.live_server.bot_view import render_bot, render_change
 from opensqt.live_server.market import MarketStore
 from opensqt.live_server.replica import EngineReplica
 from opensqt.live_server.sources import SourceBoard
+from opensqt.proto.latency_pb2 import HopLatency
 
 Json = dict[str, Any]
 
@@ -42,6 +44,7 @@ class ViewModel:
             "engine_sequence": self.replica.sequence,
             "sources": self.sources.render(),
             "bots": [render_bot(bot) for bot in self.replica.bots.values()],
+            "latency": _latency(self.replica.latency),
             "market": self.market.render(),
         }
 
@@ -53,6 +56,9 @@ class ViewModel:
             delta["bots"] = [render_change(self.replica.bots[bot_id], change) for bot_id, change in changes.items()]
         if removed:
             delta["removed_bots"] = sorted(removed)
+        latency = self.replica.take_latency()
+        if latency:
+            delta["latency"] = _latency(latency)
         if changes or removed:
             delta["engine_sequence"] = self.replica.sequence
         market = self.market.take_changes()
@@ -62,3 +68,10 @@ class ViewModel:
         if sources:
             delta["sources"] = sources
         return delta
+
+
+def _latency(hops: Iterable[HopLatency]) -> list[Json]:
+    return [
+        {"hop": item.hop, "count": item.count, "p50_ns": item.p50_ns, "p99_ns": item.p99_ns, "max_ns": item.max_ns}
+        for item in hops
+    ]

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from models.fake_world import BOT_ID, SYMBOL
 
+from opensqt.proto.engine_pb2 import TRADING_STATE_ACTIVE
 from opensqt.runtime.config import Secret
 
 
@@ -67,3 +68,24 @@ async def test_history_needs_the_login_like_everything_else(start: Any) -> None:
     async with start(login_token=Secret("login-token-of-the-tests")) as running:
         for path in ("/api/candles", f"/api/bots/{BOT_ID}/fills", f"/api/bots/{BOT_ID}/why"):
             assert (await running.request(path)).status == 401
+
+
+async def test_days_and_equity_carry_the_engines_words(start: Any) -> None:
+    async with start() as running:
+        pnl = running.stack.world.pnl()
+        daily = (await running.request(f"/api/bots/{BOT_ID}/daily")).json()
+        assert daily["days"][-1]["equity_change"] == pnl.equity_change.value
+        assert daily["before"]["equity_change"] == "0"
+        equity = (await running.request(f"/api/bots/{BOT_ID}/equity?limit=100")).json()
+        assert [point["equity"] for point in equity["points"]] == [pnl.equity.value]
+
+
+async def test_journal_goes_back_page_by_page(start: Any) -> None:
+    async with start() as running:
+        world = running.stack.world
+        for index in range(5):
+            world.set_state(TRADING_STATE_ACTIVE, "", f"entry {index}")
+        page = (await running.request(f"/api/bots/{BOT_ID}/journal?limit=3")).json()
+        older = (await running.request(f"/api/bots/{BOT_ID}/journal?limit=3&cursor={page['older']}")).json()
+        seen = [entry["message"] for entry in older["entries"] + page["entries"]]
+        assert seen == [entry.message for entry in world.journal[-len(seen) :]]

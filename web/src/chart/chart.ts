@@ -1,4 +1,4 @@
-// Candles with volume, order lines and fill markers. Prices become floating point here and only here: pixels need no more.
+// Candles with volume, the lattice, and fill markers. Prices become floating point here and only here: pixels need no more.
 
 import {
   type AutoscaleInfo,
@@ -12,25 +12,38 @@ import {
   type IChartApi,
   type ISeriesApi,
   type ISeriesMarkersPluginApi,
-  LineStyle,
-  type SeriesMarkerPrice,
+  type MouseEventParams,
   type Time,
   type UTCTimestamp,
 } from "lightweight-charts";
 import { setAttribute } from "../dom";
-import { t } from "../i18n";
-import type { CandleRow, Fill, Order } from "../protocol";
+import type { CandleRow, Fill } from "../protocol";
 import type { View } from "../view";
 import { type Colors, readColors } from "./colors";
-import { type LineOptions, PriceLines } from "./price-lines";
-import { candleTimeOf, widenRange } from "./scale";
+import { LadderPrimitive } from "./ladder";
+import { levelLines } from "./levels";
+import { byCandle, type FillsByCandle, markersOf } from "./marks";
+import { PriceLines } from "./price-lines";
+import { latticeOf } from "./rungs";
+import { widenRange } from "./scale";
+import { localTick, localTime } from "./time-text";
 
 const VOLUME_SHARE = 0.16;
-const MARKED_FILLS = 200;
+const MARKED_FILLS = 2_000;
 const LATEST_CANDLES = 90;
 const NARROWEST_CANDLE_PX = 6;
 const WIDEST_CANDLE_PX = 14;
-const RIGHT_MARGIN_CANDLES = 7;
+const RIGHT_MARGIN_PX = 160;
+const RIGHT_MARGIN_SHARE = 0.4;
+/** Older candles are asked for when fewer than this many are left of what is shown. */
+const READ_AHEAD_CANDLES = 60;
+
+export interface ChartEvents {
+  /** The reader points at a candle, or away from all of them. */
+  hover(row: CandleRow | null, fills: readonly Fill[], point: { x: number; y: number } | null): void;
+  /** The reader sees almost the oldest candle. */
+  wantOlder(): void;
+}
 
 export class Chart {
   private readonly chart: IChartApi;
@@ -38,17 +51,20 @@ export class Chart {
   private readonly volume: ISeriesApi<"Histogram">;
   private readonly markers: ISeriesMarkersPluginApi<Time>;
   private readonly lines: PriceLines;
+  private readonly ladder: LadderPrimitive;
   private colors: Colors = readColors();
   private openTimes: number[] = [];
   private rows: readonly CandleRow[] = [];
+  private candleS = 60;
   private orderPrices: number[] = [];
   private lastPrice = Number.NaN;
   private markerSignature = "";
+  private fills: FillsByCandle = new Map();
   private isLatestWanted = true;
 
   constructor(
     private readonly container: HTMLElement,
-    private readonly onHover: (row: CandleRow | null) => void,
+    private readonly events: ChartEvents,
   ) {
     this.chart = createChart(container, {
       autoSize: true,
@@ -56,13 +72,7 @@ export class Chart {
       layout: { attributionLogo: false, fontFamily: "inherit" },
       crosshair: { mode: CrosshairMode.Normal },
       rightPriceScale: { borderVisible: false },
-      timeScale: {
-        borderVisible: false,
-        timeVisible: true,
-        secondsVisible: false,
-        rightOffset: RIGHT_MARGIN_CANDLES,
-        tickMarkFormatter: localTick,
-      },
+      timeScale: { borderVisible: false, timeVisible: true, secondsVisible: false, tickMarkFormatter: localTick },
       localization: { timeFormatter: localTime },
     });
     this.candles = this.chart.addSeries(CandlestickSeries, {
@@ -77,11 +87,13 @@ export class Chart {
       priceLineVisible: false,
     });
     this.volume.priceScale().applyOptions({ scaleMargins: { top: 1 - VOLUME_SHARE, bottom: 0 } });
+    this.ladder = new LadderPrimitive(() => this.colors);
+    this.candles.attachPrimitive(this.ladder);
     this.markers = createSeriesMarkers(this.candles, []);
     this.lines = new PriceLines(this.candles);
-    this.chart.subscribeCrosshairMove((event) => {
-      const time = event.time as number | undefined;
-      this.onHover(time === undefined ? null : (this.rows.find((row) => row[0] === time) ?? null));
+    this.chart.subscribeCrosshairMove((event) => this.onPointer(event));
+    this.chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
+      if (range && this.rows.length > 0 && range.from < READ_AHEAD_CANDLES && !this.isLatestWanted) this.events.wantOlder();
     });
     this.applyColors();
     // The chart has no width until the page shows it: what to look at is decided then.
@@ -89,8 +101,9 @@ export class Chart {
   }
 
   /** Show all candles of a symbol anew. */
-  setCandles(rows: readonly CandleRow[], decimals: number): void {
+  setCandles(rows: readonly CandleRow[], decimals: number, candleS: number): void {
     this.rows = rows;
+    this.candleS = candleS;
     this.openTimes = rows.map((row) => row[0]);
     this.candles.applyOptions({ priceFormat: { type: "price", precision: decimals, minMove: 10 ** -decimals } });
     this.candles.setData(rows.map(candleOf));
@@ -111,36 +124,27 @@ export class Chart {
     setAttribute(this.container, "data-candles", rows.length);
   }
 
-  /** Show a view's orders, fills and prices. */
-  render(view: View): void {
+  /** Show a view's lattice, prices and fills. */
+  render(view: View, fills: readonly Fill[]): void {
     this.lastPrice = Number(view.lastPrice ?? Number.NaN);
-    this.orderPrices = view.orders.map((order) => Number(order.price));
-    const lines = this.orderLines(view.orders);
-    this.addLevels(view, lines);
-    this.lines.render(lines);
-    this.renderMarkers(view.bot?.fills.slice(-MARKED_FILLS) ?? []);
-    setAttribute(this.container, "data-order-lines", view.orders.length);
-    setAttribute(
-      this.container,
-      "aria-label",
-      t("chart.label", { orders: view.orders.length, fills: this.markers.markers().length }),
-    );
+    const lattice = latticeOf(view);
+    this.orderPrices = lattice.rungs.map((rung) => rung.price);
+    this.ladder.set(lattice, this.lastPrice);
+    this.lines.render(levelLines(view, this.colors));
+    this.renderMarkers(fills.slice(-MARKED_FILLS));
+    setAttribute(this.container, "data-order-lines", lattice.rungs.length);
+    setAttribute(this.container, "data-holdings", lattice.holdings.length);
+    setAttribute(this.container, "data-unknown", lattice.rungs.filter((rung) => rung.kind === "unknown").length);
+  }
+
+  get markerCount(): number {
+    return this.markers.markers().length;
   }
 
   /** Scroll back to now. */
   showLatest(): void {
     this.isLatestWanted = true;
     this.showWanted();
-  }
-
-  private showWanted(): void {
-    const width = this.chart.timeScale().width();
-    if (!this.isLatestWanted || width === 0 || this.rows.length === 0) return;
-    this.isLatestWanted = false;
-    // Spacing and position rather than a range: a range means nothing before the chart has taken its size.
-    const spacing = Math.min(WIDEST_CANDLE_PX, Math.max(NARROWEST_CANDLE_PX, width / LATEST_CANDLES));
-    this.chart.timeScale().applyOptions({ barSpacing: spacing });
-    this.chart.timeScale().scrollToPosition(RIGHT_MARGIN_CANDLES, false);
   }
 
   /** Take the style sheet's colours again, after the theme changed. */
@@ -162,68 +166,33 @@ export class Chart {
     this.markerSignature = "";
   }
 
-  private orderLines(orders: readonly Order[]): Map<string, LineOptions> {
-    const lines = new Map<string, LineOptions>();
-    const byDistance = [...orders].sort((a, b) => this.distance(a) - this.distance(b));
-    const named = new Set<string>();
-    for (const order of byDistance) {
-      const isBuy = order.side === "BUY";
-      // Only the nearest order of each side is named on the axis: more would cover each other.
-      const isNearest = !named.has(order.side);
-      named.add(order.side);
-      lines.set(`order ${order.id}`, {
-        price: Number(order.price),
-        color: order.state === "UNKNOWN" ? this.colors.warning : isBuy ? this.colors.upLine : this.colors.downLine,
-        axisLabelColor: isBuy ? this.colors.up : this.colors.down,
-        lineWidth: 1,
-        lineStyle: order.foreign ? LineStyle.Dotted : LineStyle.Dashed,
-        axisLabelVisible: isNearest,
-        title: isNearest ? `${t(isBuy ? "chart.buy" : "chart.sell")} ${order.size}` : "",
-      });
-    }
-    return lines;
+  private showWanted(): void {
+    const width = this.chart.timeScale().width();
+    if (!this.isLatestWanted || width === 0 || this.rows.length === 0) return;
+    this.isLatestWanted = false;
+    // Spacing and position rather than a range: a range means nothing before the chart has taken its size.
+    const spacing = Math.min(WIDEST_CANDLE_PX, Math.max(NARROWEST_CANDLE_PX, width / LATEST_CANDLES));
+    const margin = Math.round(Math.min(RIGHT_MARGIN_PX, width * RIGHT_MARGIN_SHARE) / spacing);
+    this.chart.timeScale().applyOptions({ barSpacing: spacing, rightOffset: margin });
+    this.chart.timeScale().scrollToPosition(margin, false);
   }
 
-  private addLevels(view: View, lines: Map<string, LineOptions>): void {
-    const add = (key: string, price: string | null | undefined, color: string, title: string): void => {
-      if (!price) return;
-      lines.set(key, {
-        price: Number(price),
-        color,
-        lineWidth: 1,
-        lineStyle: LineStyle.Solid,
-        axisLabelVisible: true,
-        title,
-      });
-    };
-    const position = view.position;
-    if (position && Number(position.size) !== 0) {
-      add("entry", position.entry_price, this.colors.accent, t("chart.entry"));
-      add("liquidation", position.liquidation_price, this.colors.warning, t("chart.liquidation"));
-    }
+  private onPointer(event: MouseEventParams): void {
+    const time = event.time as number | undefined;
+    const row = time === undefined ? null : (this.rows.find((one) => one[0] === time) ?? null);
+    const fills = row ? (this.fills.get(row[0]) ?? []) : [];
+    this.events.hover(row, fills, event.point ?? null);
   }
 
   private renderMarkers(fills: readonly Fill[]): void {
-    const signature = `${fills.length} ${fills.at(-1)?.id ?? ""} ${this.openTimes[0] ?? 0} ${this.colors.up}`;
+    const signature = `${fills.length} ${fills.at(-1)?.id ?? ""} ${this.openTimes[0] ?? 0} ${this.openTimes.length} ${this.colors.up}`;
     if (signature === this.markerSignature) return;
     this.markerSignature = signature;
-    const markers: SeriesMarkerPrice<Time>[] = [];
-    for (const fill of fills) {
-      const time = candleTimeOf(fill.time_ms, this.openTimes);
-      if (time === null) continue;
-      const isBuy = fill.side === "BUY";
-      markers.push({
-        time: time as UTCTimestamp,
-        position: "atPriceMiddle",
-        price: Number(fill.price),
-        shape: isBuy ? "arrowUp" : "arrowDown",
-        color: isBuy ? this.colors.up : this.colors.down,
-        size: 0.7,
-      });
-    }
-    markers.sort((a, b) => Number(a.time) - Number(b.time));
+    this.fills = byCandle(fills, this.openTimes, this.candleS);
+    const markers = markersOf(this.fills, this.colors);
     this.markers.setMarkers(markers);
     setAttribute(this.container, "data-markers", markers.length);
+    setAttribute(this.container, "data-newest-fill", fills.at(-1)?.id);
   }
 
   private autoscale(original: AutoscaleInfo | null): AutoscaleInfo | null {
@@ -231,10 +200,6 @@ export class Chart {
     if (!original || !range || !Number.isFinite(this.lastPrice)) return original;
     const wide = widenRange({ low: range.minValue, high: range.maxValue }, this.lastPrice, this.orderPrices);
     return { ...original, priceRange: { minValue: wide.low, maxValue: wide.high } };
-  }
-
-  private distance(order: Order): number {
-    return Number.isFinite(this.lastPrice) ? Math.abs(Number(order.price) - this.lastPrice) : 0;
   }
 
   private volumeOf(row: CandleRow): HistogramData {
@@ -256,17 +221,4 @@ function candleOf(row: CandleRow): CandlestickData {
     low: Number(low),
     close: Number(close),
   };
-}
-
-const two = (n: number): string => String(n).padStart(2, "0");
-
-function localTime(time: Time): string {
-  const date = new Date(Number(time) * 1000);
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}`;
-}
-
-function localTick(time: Time): string {
-  const date = new Date(Number(time) * 1000);
-  const clock = `${two(date.getHours())}:${two(date.getMinutes())}`;
-  return clock === "00:00" ? `${two(date.getMonth() + 1)}-${two(date.getDate())}` : clock;
 }

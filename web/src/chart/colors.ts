@@ -13,6 +13,10 @@ export interface Colors {
   downFill: string;
   accent: string;
   warning: string;
+  /** Text on a filled tag. */
+  onColor: string;
+  /** The band of the lattice's window. */
+  window: string;
 }
 
 export function readColors(): Colors {
@@ -31,5 +35,7 @@ export function readColors(): Colors {
     downFill: color("--down-soft"),
     accent: color("--accent"),
     warning: color("--warning"),
+    onColor: color("--on-color"),
+    window: color("--window"),
   };
 }

@@ -1,6 +1,9 @@
 // English is the source of all texts; other languages must have every key.
 
+import { enDesk } from "./en-desk";
+
 export const en = {
+  ...enDesk,
   "app.skip": "Skip to content",
   "app.connecting": "Connecting to the server …",
   "app.linkLost": "Connection to the page's server lost. Everything below is as of {time} ({age} ago). Reconnecting …",
@@ -48,7 +51,7 @@ export const en = {
   "chart.legend": "O {open}  H {high}  L {low}  C {close}  V {volume}",
   "chart.credit": "Charts by TradingView",
   "chart.reset": "Latest",
-  "chart.label": "Candles of one minute with {orders} order lines and {fills} fill markers",
+  "chart.label": "Candles of {interval} with {orders} order lines and {fills} fill markers",
   "chart.entry": "entry",
   "chart.mark": "mark",
   "chart.liquidation": "liquidation",
@@ -145,7 +148,7 @@ export const en = {
   "fills.profit": "Grid profit",
   "fills.fee": "Fee",
   "fills.taker": "taker",
-  "journal.title": "Journal",
+  "journal.title": "Log",
   "journal.empty": "Nothing has been noted yet.",
   "journal.time": "Time",
   "journal.what": "What happened",
@@ -171,7 +174,7 @@ export const en = {
   "login.submit": "Log in",
   "login.needed": "This page asks for a token.",
   "login.operator": "Controls ask for the operator token.",
-  "footer.version": "OpenSQT {version}",
+  "footer.version": "OpenSQT {version} · times are of {zone}",
 } as const;
 
 export type Key = keyof typeof en;

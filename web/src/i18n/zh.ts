@@ -1,6 +1,8 @@
+import { zhDesk } from "./zh-desk";
 import type { Texts } from "./en";
 
 export const zh: Texts = {
+  ...zhDesk,
   "app.skip": "跳到内容",
   "app.connecting": "正在连接服务器……",
   "app.linkLost": "与页面服务器的连接已断开。以下数据截至 {time}（{age} 前）。正在重新连接……",
@@ -48,7 +50,7 @@ export const zh: Texts = {
   "chart.legend": "开 {open}  高 {high}  低 {low}  收 {close}  量 {volume}",
   "chart.credit": "图表由 TradingView 提供",
   "chart.reset": "回到最新",
-  "chart.label": "一分钟 K 线，{orders} 条订单线，{fills} 个成交标记",
+  "chart.label": "{interval} K线图，{orders} 条订单线，{fills} 个成交标记",
   "chart.entry": "均价",
   "chart.mark": "标记",
   "chart.liquidation": "强平",
@@ -171,5 +173,5 @@ export const zh: Texts = {
   "login.submit": "登录",
   "login.needed": "此页面需要令牌。",
   "login.operator": "控制需要操作令牌。",
-  "footer.version": "OpenSQT {version}",
+  "footer.version": "OpenSQT {version} · 时区 {zone}",
 };

@@ -39,6 +39,7 @@ const SOURCE_KEYS: Record<string, Key> = {
   orders: "connections.orders",
   account: "connections.account",
   positions: "connections.positions",
+  budget: "connections.budget",
 };
 
 const BOT_KEYS: Record<string, Key> = {

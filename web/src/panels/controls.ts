@@ -1,10 +1,12 @@
-// Pause, resume, stop: offered to operators, asked once, answered in words.
+// Pause, resume, stop, reconcile, kill, edit: offered to operators, asked once, answered in words.
 
 import { h, setAttribute, setHidden, setText } from "../dom";
 import { t } from "../i18n";
-import { pauseBot, resumeBot, type Session, type StopMode, stopBot } from "../session";
+import { killBot, pauseBot, reconcileBot, resumeBot, type Session, type StopMode, stopBot } from "../session";
+import type { Bot } from "../store";
 import type { View } from "../view";
 import { askChoice, type Choice } from "./dialogs";
+import { editGrid } from "./edit-grid";
 import { createPanel, type Widget } from "./panel";
 
 export interface ControlsInput {
@@ -20,14 +22,18 @@ export interface ControlsActions {
 export function createControls(actions: ControlsActions): Widget<ControlsInput> {
   const pause = h("button", { type: "button", class: "button", id: "control-pause" });
   const resume = h("button", { type: "button", class: "button", id: "control-resume" });
+  const edit = h("button", { type: "button", class: "button", id: "control-edit" });
+  const reconcile = h("button", { type: "button", class: "button", id: "control-reconcile" });
   const stop = h("button", { type: "button", class: "button button-danger", id: "control-stop" });
+  const kill = h("button", { type: "button", class: "button button-danger", id: "control-kill" });
   const unlock = h("button", { type: "button", class: "button", id: "control-unlock" });
   const lock = h("button", { type: "button", class: "button button-small" });
-  const buttons = h("div", { class: "buttons" }, pause, resume, stop);
+  const buttons = h("div", { class: "buttons" }, pause, resume, edit, reconcile, stop, kill);
   const off = h("p", { class: "hint" });
   const outcome = h("p", { class: "outcome", role: "status", "aria-live": "polite" });
   const panel = createPanel("controls", "controls.title", off, unlock, buttons, outcome);
   panel.aside.append(lock);
+  let bot: Bot | null = null;
   let botId: string | null = null;
   let isBusy = false;
 
@@ -70,6 +76,34 @@ export function createControls(actions: ControlsActions): Widget<ControlsInput> 
     ]);
     if (answer) await run(t(`controls.${answer[1] as StopMode}`), () => stopBot(answer[0], answer[1] as StopMode));
   });
+  reconcile.addEventListener("click", async () => {
+    const answer = await ask(t("controls.reconcileAsk", { bot: botId ?? "" }), confirm());
+    if (!answer) return;
+    await run(t("controls.reconcile"), async () => {
+      const told = await reconcileBot(answer[0]);
+      const key = told.position_match ? "controls.reconciled" : "controls.positionDiffers";
+      return { message: t(key, { n: told.corrections.length }) };
+    });
+  });
+  kill.addEventListener("click", async () => {
+    const answer = await ask(t("controls.killAsk", { bot: botId ?? "" }), [
+      { value: "cancel", label: t("controls.killCancel"), danger: true },
+      { value: "flatten", label: t("controls.killFlatten"), danger: true },
+    ]);
+    if (!answer) return;
+    await run(t("controls.kill"), async () => {
+      const told = await killBot(answer[0], answer[1] === "flatten");
+      const left = told.symbols.map((one) => one.error).filter(Boolean);
+      return { message: told.is_clean ? t("controls.killed") : [t("controls.killedNot"), ...left].join(" · ") };
+    });
+  });
+  edit.addEventListener("click", () => {
+    if (!bot || isBusy) return;
+    editGrid(bot, (text) => {
+      setText(outcome, t("controls.done", { action: text }));
+      setAttribute(outcome, "data-ok", "yes");
+    });
+  });
   unlock.addEventListener("click", () => actions.unlock());
   lock.addEventListener("click", () => actions.lock());
 
@@ -80,12 +114,16 @@ export function createControls(actions: ControlsActions): Widget<ControlsInput> 
       setText(pause, t("controls.pause"));
       setText(resume, t("controls.resume"));
       setText(stop, t("controls.stop"));
+      setText(edit, t("controls.edit"));
+      setText(reconcile, t("controls.reconcile"));
+      setText(kill, t("controls.kill"));
       setText(unlock, t("controls.unlock"));
       setText(lock, t("controls.lock"));
       setText(off, t("controls.off"));
     },
     render({ view, session }) {
-      botId = view?.bot?.id ?? null;
+      bot = view?.bot ?? null;
+      botId = bot?.id ?? null;
       const offered = session?.controls_offered ?? false;
       const isOperator = session?.role === "operator";
       setHidden(off, offered || session === null);
@@ -96,6 +134,7 @@ export function createControls(actions: ControlsActions): Widget<ControlsInput> 
       pause.disabled = botId === null || state === "STOPPED";
       resume.disabled = botId === null || state === "ACTIVE";
       stop.disabled = botId === null || state === "STOPPED";
+      edit.disabled = reconcile.disabled = kill.disabled = botId === null;
     },
   };
 }

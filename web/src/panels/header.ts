@@ -9,6 +9,9 @@ import type { Widget } from "./panel";
 
 export interface HeaderActions {
   selectView(key: string): void;
+  showOverview(): void;
+  toggleSound(): void;
+  toggleNotify(): void;
   selectLanguage(language: Language): void;
   selectTheme(theme: Theme): void;
 }
@@ -18,6 +21,9 @@ export interface HeaderInput {
   keys: readonly { key: string; label: string }[];
   theme: Theme;
   nowMs: number;
+  isOverview: boolean;
+  sound: boolean;
+  notify: boolean;
 }
 
 const THEMES: readonly Theme[] = ["auto", "light", "dark"];
@@ -36,12 +42,18 @@ export function createHeader(actions: HeaderActions): Widget<HeaderInput> & { to
   const state = h("span", { class: "state", role: "status", "aria-live": "polite" });
   const runtime = h("span", { class: "muted number" });
   const tools = h("div", { class: "tools" });
+  const overview = h("button", { type: "button", class: "button", id: "show-overview" });
+  const sound = h("button", { type: "button", class: "button button-icon", id: "toggle-sound" });
+  const notify = h("button", { type: "button", class: "button button-icon", id: "toggle-notify" });
+  overview.addEventListener("click", () => actions.showOverview());
+  sound.addEventListener("click", () => actions.toggleSound());
+  notify.addEventListener("click", () => actions.toggleNotify());
   const root = h(
     "header",
     { class: "topbar" },
     h("a", { class: "brand", href: "./", "aria-label": "OpenSQT" }, h("img", { src: "./favicon.svg", alt: "", width: 26, height: 26 }), h("span", {}, "OpenSQT")),
-    h("div", { class: "topbar-bot" }, bots, mode, state, runtime),
-    h("div", { class: "topbar-tools" }, tools, languages, themes),
+    h("div", { class: "topbar-bot" }, overview, bots, mode, state, runtime),
+    h("div", { class: "topbar-tools" }, tools, sound, notify, languages, themes),
   );
   let offered = "";
 
@@ -52,19 +64,30 @@ export function createHeader(actions: HeaderActions): Widget<HeaderInput> & { to
       setAttribute(bots, "aria-label", t("bot.select"));
       setAttribute(languages, "aria-label", t("language"));
       setAttribute(themes, "aria-label", t("theme"));
+      setText(overview, t("overview.title"));
+      setText(sound, t("alerts.sound"));
+      setText(notify, t("alerts.notify"));
+      setAttribute(sound, "title", t("alerts.soundHint"));
+      setAttribute(notify, "title", t("alerts.notifyHint"));
       for (const option of themes.options) setText(option, t(`theme.${option.value as Theme}`));
       languages.value = language();
     },
-    render({ view, keys, theme, nowMs }) {
+    render({ view, keys, theme, nowMs, isOverview, sound: isSounding, notify: isNotifying }) {
       themes.value = theme;
+      setHidden(overview, keys.length < 2);
+      setAttribute(overview, "aria-pressed", isOverview ? "true" : "false");
+      setAttribute(sound, "aria-pressed", isSounding ? "true" : "false");
+      setAttribute(notify, "aria-pressed", isNotifying ? "true" : "false");
       const signature = JSON.stringify(keys);
       if (signature !== offered) {
         offered = signature;
         bots.replaceChildren(...keys.map(({ key, label }) => h("option", { value: key }, label)));
       }
-      setHidden(bots, keys.length === 0);
       if (view && bots.value !== view.key) bots.value = view.key;
-      const bot = view?.bot ?? null;
+      setHidden(bots, keys.length === 0 || isOverview);
+      const bot = isOverview ? null : (view?.bot ?? null);
+      setHidden(state, isOverview);
+      setHidden(runtime, isOverview);
       setHidden(mode, !bot);
       setText(mode, bot ? `${bot.exchange} · ${tName("mode", bot.mode)}` : "");
       setAttribute(mode, "data-mode", bot?.mode);
@@ -87,7 +110,8 @@ export function createReasons(): Widget<View | null> {
       setHidden(root, reasons.length === 0);
       const lines = reasons.map((reason) => {
         const since = reason.since_ms ? ` · ${t("state.since", { time: clockTime(reason.since_ms) })}` : "";
-        return `${reason.code}: ${reason.message}${since}`;
+        const title = language() === "zh" ? reason.title_zh : reason.title;
+        return `${title || reason.code}: ${reason.message}${since}`;
       });
       if (root.children.length !== lines.length) root.replaceChildren(...lines.map(() => h("li")));
       lines.forEach((line, index) => setText(root.children[index] as HTMLElement, line));

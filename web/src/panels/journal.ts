@@ -1,10 +1,13 @@
-// What the bot decided, corrected and was told, newest first.
+// What the bot decided, corrected and was told, newest first; searchable, and into the past.
 
-import { h, KeyedRows, setAttribute, setText } from "../dom";
+import { h, KeyedRows, setAttribute, setHidden, setText } from "../dom";
 import { dayTime } from "../format";
+import { t } from "../i18n";
+import type { Past } from "../past";
 import type { JournalEntry } from "../protocol";
 import type { View } from "../view";
 import { createPanel, createTable, type Widget } from "./panel";
+import { createSearch } from "./search";
 
 interface RowElement {
   root: HTMLElement;
@@ -13,14 +16,27 @@ interface RowElement {
   message: HTMLElement;
 }
 
-const SHOWN = 100;
+const PAGE = 100;
 
-export function createJournal(): Widget<View> {
+export function createJournal(past: Past, redraw: () => void): Widget<View> {
   const table = createTable("journal", "journal.title", "journal.empty", [
     ["journal.time", ""],
     ["journal.what", ""],
   ]);
+  const older = h("button", { type: "button", class: "button button-small", id: "journal-older" });
+  const problem = h("p", { class: "problem", role: "alert" });
   const panel = createPanel("journal", "journal.title", table.root);
+  table.root.append(h("div", { class: "table-foot" }, older, problem));
+  const search = createSearch("journal", "search.journal", redraw);
+  panel.aside.append(search.root);
+  let view: View | null = null;
+  let shown = PAGE;
+  older.addEventListener("click", () => {
+    if (!view?.bot) return;
+    shown += PAGE;
+    void past.loadJournal(view.bot.id, view.bot.journal);
+    redraw();
+  });
   const rows = new KeyedRows<{ entry: JournalEntry; key: string }, RowElement>(
     table.body,
     (item) => item.key,
@@ -38,11 +54,20 @@ export function createJournal(): Widget<View> {
     relabel() {
       panel.relabel();
       table.relabel();
+      search.relabel();
+      setText(older, t("journal.older"));
     },
-    render(view) {
+    render(next) {
+      if (view?.key !== next.key) shown = PAGE;
+      view = next;
       panel.setFreshness(view.fresh.bot);
-      const entries = view.bot?.journal.slice(-SHOWN) ?? [];
-      table.setEmpty(entries.length === 0);
+      const known = view.bot ? past.journalOf(view.bot.id, view.bot.journal) : [];
+      const entries = known.filter((entry) => search.matches(`${entry.code} ${entry.message} ${entry.level}`)).slice(-shown);
+      table.setEmpty(entries.length === 0, search.isActive ? "search.none" : undefined);
+      const state = view.bot ? past.journalState(view.bot.id) : null;
+      setHidden(older, !view.bot || (known.length <= shown && (state?.isComplete ?? true)));
+      older.disabled = state?.isLoading ?? false;
+      setText(problem, state?.problem ?? "");
       const seen = new Map<string, number>();
       const items = entries.map((entry) => {
         // Two entries may say the same at the same time: both are shown.

@@ -1,7 +1,7 @@
 // The grid as a ladder: one row per level, price falling from top to bottom, a line where the market is.
 
 import { h, KeyedRows, setAttribute, setHidden, setSign, setText } from "../dom";
-import { isZero, NONE, plain, price as priceText, signedMoney, signOf } from "../format";
+import { duration, isZero, NONE, plain, price as priceText, signedMoney, signOf } from "../format";
 import { t, tName } from "../i18n";
 import type { Order, Slot } from "../protocol";
 import type { View } from "../view";
@@ -17,6 +17,8 @@ interface SlotRow {
   slot: Slot;
   order: Order | undefined;
   coolingDown: boolean;
+  priceDecimals: number | null;
+  nowMs: number;
 }
 
 type LadderRow = PriceRow | SlotRow;
@@ -31,16 +33,18 @@ export interface LadderInput {
   nowMs: number;
 }
 
-const COLUMNS = 6;
-const CELL_KINDS = ["num", "num", "", "num minor", "num"] as const;
+const COLUMNS = 8;
+const CELL_KINDS = ["num", "num minor", "num", "", "num minor", "num minor", "num"] as const;
 
 export function createLadder(): Widget<LadderInput> {
   const facts = h("p", { class: "panel-facts" });
   const table = createTable("ladder", "ladder.title", "ladder.empty", [
     ["ladder.level", "num"],
     ["ladder.lot", "num"],
+    ["ladder.cost", "num minor"],
     ["ladder.takeProfit", "num"],
     ["ladder.order", ""],
+    ["orders.age", "num minor"],
     ["ladder.cycles", "num minor"],
     ["ladder.profit", "num"],
   ]);
@@ -73,8 +77,8 @@ function gridFacts(view: View): string {
   const grid = bot.grid;
   const interval = grid.spacing === "geometric" ? `${grid.ratio_ppb / 1e7}%` : plain(grid.interval);
   return t("ladder.facts", {
-    spacing: grid.spacing,
-    direction: grid.direction,
+    spacing: tName("spacing", grid.spacing),
+    direction: tName("direction", grid.direction),
     interval,
     quantity: plain(grid.order_quantity),
     quote: bot.instrument.quote,
@@ -96,7 +100,8 @@ function ladderRows(slots: Slot[], view: View, nowMs: number): LadderRow[] {
       result.push(priceRow);
       placed = true;
     }
-    result.push({ kind: "slot", slot, order: bySlot.get(slot.k), coolingDown: slot.cooldown_until_ms > nowMs });
+    const coolingDown = slot.cooldown_until_ms > nowMs;
+    result.push({ kind: "slot", slot, order: bySlot.get(slot.k), coolingDown, priceDecimals: view.priceDecimals, nowMs });
   }
   if (!placed && sorted.length > 0 && Number.isFinite(price)) result.push(priceRow);
   return result;
@@ -122,7 +127,9 @@ function updateRow(element: RowElement, row: LadderRow): void {
     return;
   }
   const { slot, order } = row;
-  const [level, lot, takeProfit, working, cycles, profit] = element.cells as [
+  const [level, lot, cost, takeProfit, working, age, cycles, profit] = element.cells as [
+    HTMLElement,
+    HTMLElement,
     HTMLElement,
     HTMLElement,
     HTMLElement,
@@ -135,6 +142,8 @@ function updateRow(element: RowElement, row: LadderRow): void {
   setAttribute(element.root, "data-side", order?.side);
   setText(level, plain(slot.level));
   setText(lot, held ? plain(slot.held) : NONE);
+  setText(cost, held ? priceText(slot.average_price, row.priceDecimals) : NONE);
+  setText(age, order?.created_ms ? duration(Math.max(0, row.nowMs - order.created_ms)) : NONE);
   setText(takeProfit, held ? plain(slot.take_profit) : NONE);
   setText(working, order ? orderText(slot, order) : row.coolingDown ? t("ladder.cooldown") : NONE);
   setAttribute(working, "data-order-side", order?.side);

@@ -15,9 +15,18 @@ export interface NoticesInput {
   mustReload: boolean;
 }
 
-export function createNotices(): Widget<NoticesInput> {
+export interface Notices extends Widget<NoticesInput> {
+  /** Say something of the moment, unless something graver is to be said. */
+  say(text: string): void;
+}
+
+const SAID_MS = 8_000;
+
+export function createNotices(): Notices {
   const line = h("p");
   const root = h("div", { class: "notice", role: "alert", hidden: true }, line);
+  let said = "";
+  let saidUntilMs = 0;
   const show = (kind: string, text: string): void => {
     setHidden(root, false);
     setAttribute(root, "data-kind", kind);
@@ -27,6 +36,10 @@ export function createNotices(): Widget<NoticesInput> {
   return {
     root,
     relabel: () => undefined,
+    say(text) {
+      said = text;
+      saidUntilMs = performance.now() + SAID_MS;
+    },
     render({ state, link, hasSnapshot, hasViews, mustReload }) {
       const lost = (key: Key, sinceMs: number): string =>
         t(key, { time: clockTime(sinceMs), age: duration(Date.now() - sinceMs) });
@@ -43,6 +56,7 @@ export function createNotices(): Widget<NoticesInput> {
       else if (!hasViews) show("info", t("app.noBots"));
       else if (engineSince !== null) show("warning", lost("app.engineLost", engineSince));
       else if (connectorSince !== null) show("warning", lost("app.connectorLost", connectorSince));
+      else if (performance.now() < saidUntilMs) show("info", said);
       else setHidden(root, true);
     },
   };

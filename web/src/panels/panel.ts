@@ -37,7 +37,7 @@ export function createPanel(name: string, title: Key, ...body: Node[]): Panel {
       setText(heading, t(title));
     },
     setFreshness(freshness, fromVenue = false) {
-      setAttribute(root, "data-stale", freshness.stale);
+      setAttribute(root, "data-stale", freshness.stale ? ageStep(Date.now() - freshness.sinceMs) : undefined);
       setHidden(badge, !freshness.stale);
       if (freshness.stale) {
         const age = t("stale.ago", { age: duration(Date.now() - freshness.sinceMs) });
@@ -48,6 +48,11 @@ export function createPanel(name: string, title: Key, ...body: Node[]): Panel {
       if (fromVenue) setText(origin, t("source.venue"));
     },
   };
+}
+
+/** The older a number is, the more it fades. */
+function ageStep(ageMs: number): string {
+  return ageMs < 10_000 ? "seconds" : ageMs < 120_000 ? "minutes" : "long";
 }
 
 /** A list of names and values. */
@@ -91,7 +96,8 @@ export interface Table {
   root: HTMLElement;
   body: HTMLElement;
   relabel(): void;
-  setEmpty(isEmpty: boolean): void;
+  /** Show the empty text, or another one, instead of the table. */
+  setEmpty(isEmpty: boolean, why?: Key): void;
 }
 
 export function createTable(name: string, caption: Key, empty: Key, columns: readonly (readonly [Key, string])[]): Table {
@@ -110,7 +116,8 @@ export function createTable(name: string, caption: Key, empty: Key, columns: rea
       setText(emptyElement, t(empty));
       columns.forEach(([key], index) => setText(heads[index] as HTMLElement, t(key)));
     },
-    setEmpty(isEmpty) {
+    setEmpty(isEmpty, why) {
+      setText(emptyElement, t(why ?? empty));
       setHidden(emptyElement, !isEmpty);
       setHidden(table, isEmpty);
     },

@@ -4,6 +4,7 @@ import { h, setSign, setText } from "../dom";
 import { price, duration, isZero, money, NONE, percent, plain, ratePercent, signedMoney, signOf } from "../format";
 import type { Freshness } from "../freshness";
 import { type Key, t } from "../i18n";
+import type { DayPnl } from "../protocol";
 import type { View } from "../view";
 import type { Widget } from "./panel";
 
@@ -14,10 +15,11 @@ interface Tile {
   note: HTMLElement;
 }
 
-const TILES = ["kpi.last", "kpi.change", "kpi.equity", "kpi.grid", "kpi.position", "kpi.fills", "kpi.orders", "kpi.funding"] as const;
+const TILES = ["kpi.last", "kpi.today", "kpi.change", "kpi.equity", "kpi.grid", "kpi.position", "kpi.fills", "kpi.orders", "kpi.funding"] as const;
 
 export interface SummaryInput {
   view: View;
+  today: DayPnl | null;
   nowMs: number;
 }
 
@@ -39,13 +41,15 @@ export function createSummary(): Widget<SummaryInput> {
     relabel() {
       for (const [key, tile] of tiles) setText(tile.label, t(key));
     },
-    render({ view, nowMs }) {
+    render({ view, nowMs, today }) {
       const { bot, fresh } = view;
       const prices = bot?.prices;
       const spread = prices?.bid && prices.ask ? t("kpi.spread", { bid: plain(prices.bid), ask: plain(prices.ask) }) : "";
       set("kpi.last", price(view.lastPrice, view.priceDecimals), spread, fresh.prices);
 
       const pnl = bot?.pnl;
+      const todayShare = pnl && today ? percent(Number(today.equity_change), Number(pnl.equity) - Number(today.equity_change)) : "";
+      set("kpi.today", signedMoney(today?.equity_change), todayShare, fresh.bot, signOf(today?.equity_change));
       const start = pnl ? Number(pnl.equity) - Number(pnl.equity_change) : 0;
       const share = pnl ? percent(Number(pnl.equity_change), start) : "";
       set("kpi.change", signedMoney(pnl?.equity_change), share, fresh.bot, signOf(pnl?.equity_change));
