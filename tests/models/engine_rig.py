@@ -1,8 +1,11 @@
-"""One engine in this process, over real gRPC and SQLite, with clients of both roles."""
+"""Engines under test: one in this process with clients of both roles, or one as a process of its own."""
 
 import asyncio
 import contextlib
+import os
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from models.grid_connector import FakeConnector
 
@@ -83,3 +86,31 @@ def fill_nearest(connector: FakeConnector, lots: int = 10) -> str:
     connector.venue.fill(order.client_order_id, lots)
     connector.changed()
     return order.client_order_id
+
+
+CONFIG = """
+connector: {{address: "unix:{folder}/c.sock"}}
+grpc: {{unix_socket: {folder}/e.sock}}
+state_file: {folder}/engine.db
+bots:
+  - id: eth
+    tag: eth1
+    symbol: ETH/USDT:USDT
+    leverage: 5
+    grid: {{interval: 2, anchor: 3000, order_quantity: 30, buy_window: 10}}
+log: {{format: json}}
+"""
+
+
+async def run_engine(folder: Path, *arguments: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "opensqt.engine.app",
+        "--config",
+        str(folder / "engine.yaml"),
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )

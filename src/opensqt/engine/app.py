@@ -33,7 +33,7 @@ from opensqt.engine.servicer_position import PositionServicer
 from opensqt.engine.servicer_risk import RiskServicer
 from opensqt.engine.shell import EngineShell
 from opensqt.engine.steady_clock import SteadyClock
-from opensqt.engine.store.load import check_or_move_aside, restore
+from opensqt.engine.store.rebuild import require_space, restore_or_rebuild
 from opensqt.engine.store.store import Store
 from opensqt.proto import engine_pb2, portfolio_pb2, position_pb2, risk_pb2
 from opensqt.proto.engine_pb2_grpc import add_EngineServiceServicer_to_server
@@ -92,12 +92,12 @@ async def serve(config: EngineConfig, lifecycle: Lifecycle, *, channel: aio.Chan
     clock = SteadyClock(SystemClock())
     # Jitter of reconnects: any seed will do, but engines of one machine should not share it.
     rng = Random(f"{config.engine_id}:{clock.now_ns()}")  # noqa: S311  no secret depends on it
-    check_or_move_aside(config.state_file, clock.now_ns())
-    restored = restore(config.state_file, config.bots, clock.now_ns())
+    require_space(config.state_file, config.store.min_free_mb)
+    restored = await asyncio.to_thread(restore_or_rebuild, config.state_file, config.bots, clock.now_ns())
     core = EngineCore(config, restored)
     latency = EngineLatency(SystemClock())
     publisher = Publisher(core, clock, latency.board)
-    store = Store(config.state_file)
+    store = Store(config.state_file, config.store)
     shell = EngineShell(core, store, publisher, clock)
     server = GrpcServer(config.grpc, roles=ROLES, clock=clock, services=SERVICES)
     engine = EngineServicer(shell, latency.board)
@@ -135,6 +135,7 @@ async def serve(config: EngineConfig, lifecycle: Lifecycle, *, channel: aio.Chan
                 (publisher.run(), "publisher"),
                 (shell.run_timer(), "timer"),
                 (shell.run_equity(), "equity"),
+                (shell.run_disk(), "disk"),
                 (watch_loop(record_lag, clock.monotonic_ns, latency.board.roll), "loop"),
                 (_settle_once_warm(was_attached), "heap"),
             )

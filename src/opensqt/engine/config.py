@@ -99,6 +99,18 @@ class BotConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
             )
 
 
+class StoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the state file is guarded.
+
+    Below `min_free_mb` of free disk the engine refuses to start, and a running one stops opening. A write that waits
+    longer than `stall_ms` stops opening too; after `halt_after_s` without a successful write all orders are cancelled.
+    """
+
+    min_free_mb: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 64
+    stall_ms: Annotated[int, msgspec.Meta(ge=100, le=600_000)] = 2_000
+    halt_after_s: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 60
+
+
 class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One engine: its connector, its own gRPC server, its state file, its bots.
 
@@ -114,6 +126,7 @@ class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     connector: GrpcClientConfig
     grpc: GrpcServerConfig = GrpcServerConfig(port=DEFAULT_PORT)
     state_file: Path
+    store: StoreConfig = StoreConfig()
     bots: Annotated[tuple[BotConfig, ...], msgspec.Meta(min_length=1, max_length=100)]
     engine_id: Annotated[str, msgspec.Meta(min_length=1, max_length=40)] = "engine"
     on_vanish: Literal["cancel", "keep", "reduce"] = "reduce"

@@ -323,9 +323,7 @@ class EngineCore:
     def _store_health(self, event: StoreHealth, now_ns: int) -> None:
         for bot in self.bots.values():
             self._touched[bot.id] = bot
-            if bot.gate.set(Code.STORE_STALLED, not event.healthy, f"state is not being saved: {event.detail}", now_ns):
-                level = "info" if event.healthy else "alarm"
-                bot.journal(level, Code.STORE_STALLED.value, event.detail or "state is saved again", now_ns)
+            upkeep.judge_store(bot, event, now_ns)
 
 
 TIMER_PERIOD_NS = 200 * NS_PER_MS

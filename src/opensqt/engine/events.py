@@ -134,10 +134,11 @@ class Saved(msgspec.Struct, frozen=True):
 
 
 class StoreHealth(msgspec.Struct, frozen=True):
-    """Whether what happened becomes durable."""
+    """Whether what happened becomes durable; `lost` = not for so long that everything must be taken off the market."""
 
     healthy: bool
     detail: str = ""
+    lost: bool = False
 
 
 class LimitsChanged(msgspec.Struct, frozen=True, kw_only=True):

@@ -103,7 +103,7 @@ def _remember_past(bot: Bot, open_orders: list[Order], now_ns: int) -> None:
     own_orders = [order for order in open_orders if bot.owner(order.client_order_id) is not None]
     ids = [order.client_order_id for order in own_orders] + [booked.fill.client_order_id for booked in bot.recent_fills]
     bot.epoch = max([bot.epoch, *(owner.epoch + 1 for client_id in ids if (owner := bot.owner(client_id)))])
-    if not own_orders and not bot.ledger.totals.fills:
+    if not own_orders and not bot.ledger.totals.fills and not bot.restored.lost_past:
         return
     bot.history_complete = False
     bot.had_past = True
@@ -123,8 +123,9 @@ def _remember_past(bot: Bot, open_orders: list[Order], now_ns: int) -> None:
     bot.journal(
         "alarm",
         "HISTORY_INCOMPLETE",
-        f"no stored state, but the venue has {len(own_orders)} orders and {bot.ledger.totals.fills} usable fills of "
-        "this bot: they are adopted; profit before the oldest of these fills is not known",
+        f"{bot.restored.lost_past or 'no stored state'}; the venue has {len(own_orders)} orders and "
+        f"{bot.ledger.totals.fills} usable fills of this bot: they are adopted; profit before the oldest of them is "
+        "not known",
         now_ns,
     )
 

@@ -30,6 +30,8 @@ class RestoredBot(msgspec.Struct, kw_only=True):
     first_sequence: int = 0
     """Where this run's client order ids begin: no run that shares its epoch by accident began there."""
     is_new: bool = True
+    lost_past: str = ""
+    """Why nothing is stored of a bot that may have a past: its state file was damaged."""
     anchor_ticks: int = 0
     config_version: int = 1
     started_ns: int = 0

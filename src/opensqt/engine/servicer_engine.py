@@ -148,7 +148,7 @@ class EngineServicer(EngineServiceServicer):
         order_id = request.client_order_id or request.exchange_order_id
         if not order_id:
             raise invalid_field("client_order_id", "''", "or exchange_order_id must name an order")
-        await self._shell.store.flush()
+        await self._shell.store.settle()
         record = self._in_memory(order_id) or await self._shell.store.read(
             lambda connection: queries.find_order(connection, order_id)
         )
@@ -178,7 +178,7 @@ class EngineServicer(EngineServiceServicer):
         (bot,) = self._chosen(request.bot_id)
         before = (request.before_time_ns or queries.MAX_TIME_NS, request.before_trade_id)
         limit = request.limit or DEFAULT_FILLS
-        await self._shell.store.flush()
+        await self._shell.store.settle()
         fills, has_older = await self._shell.store.read(
             lambda connection: queries.fills_before(connection, bot.symbol, bot.id, before, limit)
         )

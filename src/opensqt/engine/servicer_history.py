@@ -21,6 +21,7 @@ from opensqt.engine.store.days import DAY_NS, DaysOf, DayTotals, daily
 from opensqt.proto import engine_pb2 as pb
 from opensqt.runtime.sqlite import back_up
 
+FLUSH_S = 5.0
 JOURNAL_PAGE, MAX_JOURNAL_PAGE = 500, 1_000
 EQUITY_PAGE, MAX_EQUITY_PAGE = 1_000, 5_000
 MAX_RESOLUTION_MS = 366 * 86_400_000
@@ -50,7 +51,7 @@ class HistoryServicer:
             newest_first=request.newest_first,
         )
         history.read_token(request.page_token, parts=2)
-        await self._shell.store.flush()
+        await self._shell.store.settle()
         records, token = await self._shell.store.read(page)
         return pb.GetJournalResponse(entries=[journal_entry(record) for record in records], next_page_token=token)
 
@@ -74,7 +75,7 @@ class HistoryServicer:
             page_token=request.page_token,
         )
         history.read_token(request.page_token, parts=1)
-        await self._shell.store.flush()
+        await self._shell.store.settle()
         samples, token = await self._shell.store.read(page)
         return pb.GetEquityCurveResponse(
             bot_id=bot.id,
@@ -94,7 +95,7 @@ class HistoryServicer:
             now_ns=self._shell.clock.now_ns(),
         )
         since_ns = _since(request.since_ns)
-        await self._shell.store.flush()
+        await self._shell.store.settle()
         days, before = await self._shell.store.read(partial(daily, of=of, since_ns=since_ns))
         return pb.GetDailyPnlResponse(
             bot_id=bot.id,
@@ -114,7 +115,7 @@ class HistoryServicer:
             _limit(request.limit, queries.DEFAULT_LIMIT, queries.MAX_LIMIT),
             request.page_token,
         )
-        await self._shell.store.flush()
+        await self._shell.store.settle()
         found, token = await self._shell.store.read(partial(queries.fills_page, span=span))
         return pb.GetLedgerFillsResponse(
             fills=[bot_fill(bot, booked) for booked in found],
@@ -132,7 +133,7 @@ class HistoryServicer:
             page_token=request.page_token,
         )
         history.read_token(request.page_token, parts=2)
-        await self._shell.store.flush()
+        await self._shell.store.settle()
         flows, token = await self._shell.store.read(page)
         return pb.GetLedgerCashFlowsResponse(
             cash_flows=[cash_flow_to_wire(flow) for flow in flows], next_page_token=token
@@ -140,7 +141,11 @@ class HistoryServicer:
 
     async def backup(self, request: pb.BackupRequest) -> pb.BackupResponse:
         """Copy the state file while the engine goes on."""
-        await self._shell.store.flush()
+        if not await self._shell.store.settle(FLUSH_S):
+            raise InternalError(
+                ErrorReason.INTERNAL,
+                f"the disk takes no writes: nothing was copied within {FLUSH_S:g} s; free it first",
+            )
         size = await asyncio.to_thread(_copy, self._shell.store.path, request.path)
         return pb.BackupResponse(path=request.path, size_bytes=size)
 

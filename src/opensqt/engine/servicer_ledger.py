@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, final
 import msgspec
 
 from opensqt.domain.convert_trade import cash_flow_from_wire, decimal_message, fill_from_wire, read_decimal
-from opensqt.domain.errors import ErrorReason, UnavailableError, invalid_field
+from opensqt.domain.errors import ErrorReason, InternalError, UnavailableError, invalid_field
 from opensqt.domain.fill import CashFlow, Fill
 from opensqt.domain.instrument import Instrument
 from opensqt.domain.money import EXACT
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from opensqt.proto.exchange_pb2_grpc import ExchangeServiceAsyncStub
 
 QUERY_S = 5.0
+FLUSH_S = 5.0
 PAGE = 1_000
 MAX_PAGES = 100
 MAX_ENTRIES = PAGE * MAX_PAGES
@@ -94,7 +95,10 @@ class LedgerServicer:
 
     async def _read(self, bot: Bot, instrument: Instrument, since_ns: int) -> _Read:
         store = self._shell.store
-        await store.flush()
+        if not await store.settle(FLUSH_S):
+            raise InternalError(
+                ErrorReason.INTERNAL, f"the disk did not take what was booked within {FLUSH_S:g} s: nothing to compare"
+            )
         ours, since_ns = await store.read(
             partial(queries.books_since, bot_id=bot.id, symbol=bot.symbol, since_ns=since_ns, limit=MAX_ENTRIES)
         )

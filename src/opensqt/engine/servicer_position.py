@@ -96,7 +96,7 @@ class PositionServicer(PositionServiceServicer):
         """Return an order by client or venue id, with its fills."""
         if not request.order_id:
             raise invalid_field("order_id", "''", "must name an order by client or venue id")
-        await self._shell.store.flush()
+        await self._shell.store.settle()
         record = await self._shell.store.read(lambda connection: queries.find_order(connection, request.order_id))
         instruments = self._instruments(())
         if record is None or record.order.symbol not in instruments:
@@ -114,7 +114,7 @@ class PositionServicer(PositionServiceServicer):
         """Return stored fills, oldest first; continue from the last one's filled_at."""
         instruments = self._instruments(request.symbols)
         span = self._span(instruments, request.start_time, request.end_time, request.limit)
-        await self._shell.store.flush()
+        await self._shell.store.settle()
         fills, cursor = await self._shell.store.read(lambda connection: queries.fills_page(connection, span))
         return pb.PositionServiceGetFillsResponse(
             fills=[api_fill(booked.fill, instruments[booked.fill.symbol]) for booked in fills], next_cursor=cursor
@@ -150,7 +150,7 @@ class PositionServicer(PositionServiceServicer):
     ) -> pb.PositionServiceGetRealizedPnLResponse:
         """Return grid profit less fees of the time span, by symbol; wins and losses count closing fills."""
         start_ns, end_ns = self._times(request.start_time, request.end_time)
-        await self._shell.store.flush()
+        await self._shell.store.settle()
         total, by_symbol = ZERO, []
         for bot, instrument in choose_bots(self._shell.core, request.symbols):
             found = await self._shell.store.read(

@@ -6,6 +6,7 @@ drive what the core does by time, sample the equity, and watch the disk.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import final
 
@@ -15,14 +16,16 @@ from opensqt.domain.clock import NS_PER_S, Clock
 from opensqt.engine.carrying import ReattachPace, sort_commands
 from opensqt.engine.commands import BotRecord, Command, EquityRecord, JournalRecord, StoreRecord
 from opensqt.engine.core import EngineCore
-from opensqt.engine.events import Event, Saved, StoreHealth, Timer
+from opensqt.engine.events import Event, Saved, Timer
 from opensqt.engine.exchange_client import ExchangeClient
 from opensqt.engine.publisher import Publisher
 from opensqt.engine.store.store import Store
+from opensqt.engine.store.watch import StoreWatch
 from opensqt.runtime.sqlite import StoreError
 
 TIMER_S = 0.2
 EQUITY_S = 30.0
+DISK_S = 5.0
 
 _log = structlog.get_logger(__name__)
 
@@ -46,7 +49,7 @@ class EngineShell:
         self.client: ExchangeClient | None = None
         self.on_attached: Callable[[bool], None] = lambda _attached: None
         self._was_attached = False
-        self._store_was_healthy = True
+        self._store_watch = StoreWatch(store.config)
         self._saving: set[asyncio.Task[None]] = set()
         self._to_save: list[StoreRecord] = []
         self._receive_ns = 0
@@ -86,11 +89,17 @@ class EngineShell:
         while True:
             await asyncio.sleep(TIMER_S)
             events: list[Event] = [Timer()]
-            healthy, detail = self.store.health
-            if healthy is not self._store_was_healthy:
-                self._store_was_healthy = healthy
-                events.append(StoreHealth(healthy, detail))
+            health = self._store_watch.judge(self.store.reading, self.clock.now_ns())
+            if health is not None:
+                events.append(health)
             self.take(events)
+
+    async def run_disk(self) -> None:
+        """Look at the free space of the disk now and then."""
+        while True:
+            with contextlib.suppress(OSError):
+                await self.store.measure_space()
+            await asyncio.sleep(DISK_S)
 
     async def run_equity(self) -> None:
         """Sample every bot's profit."""

@@ -13,6 +13,7 @@ from opensqt.engine import answers, starting
 from opensqt.engine.account import AccountBook
 from opensqt.engine.bot import Bot
 from opensqt.engine.commands import BaselineRecord, Reattach
+from opensqt.engine.events import StoreHealth
 from opensqt.engine.outbox import Kind
 from opensqt.engine.risk.reasons import Code
 
@@ -104,6 +105,13 @@ def judge_position(bot: Bot, now_ns: int) -> None:
     if bot.gate.add(Code.POSITION_MISMATCH, message, now_ns):
         bot.journal("alarm", Code.POSITION_MISMATCH.value, message, now_ns)
         bot.outbox.send(Reattach(f"position of {bot.symbol} disagrees"))
+
+
+def judge_store(bot: Bot, health: StoreHealth, now_ns: int) -> None:
+    """Let trading depend on whether it becomes durable: first open nothing, then take everything off the market."""
+    for code, holds in ((Code.STORE_STALLED, not health.healthy), (Code.STORE_LOST, health.lost)):
+        if bot.gate.set(code, holds, f"state is not being saved: {health.detail}", now_ns):
+            bot.journal("alarm" if holds else "info", code.value, health.detail or "state is saved again", now_ns)
 
 
 def merge_remnants(bot: Bot, now_ns: int) -> bool:

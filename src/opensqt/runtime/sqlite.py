@@ -150,7 +150,8 @@ class WriterThread:
         self._open = open_connection
         self._max_queue = max_queue
         self._on_error = on_error
-        self._jobs: collections.deque[Job] = collections.deque()
+        self._jobs: collections.deque[tuple[Job, int]] = collections.deque()
+        self._group_since_ns = 0
         self._wake = threading.Condition()
         self._submitted = 0
         self._done = 0
@@ -166,6 +167,13 @@ class WriterThread:
         return self._submitted - self._done
 
     @property
+    def oldest_wait_ns(self) -> int:
+        """Return for how long the oldest job that is not durable has waited; 0 when none waits."""
+        with self._wake:
+            since_ns = self._group_since_ns or (self._jobs[0][1] if self._jobs else 0)
+        return time.monotonic_ns() - since_ns if since_ns else 0
+
+    @property
     def last_commit_ns(self) -> int:
         """Return the monotonic time of the last commit in ns, 0 before the first."""
         return self._last_commit_ns
@@ -179,7 +187,7 @@ class WriterThread:
         with self._wake:
             if self._closing or self.backlog >= self._max_queue:
                 return False
-            self._jobs.append(job)
+            self._jobs.append((job, time.monotonic_ns()))
             self._submitted += 1
             self._wake.notify()
         return True
@@ -214,7 +222,9 @@ class WriterThread:
                 with self._wake:
                     while not (group or self._jobs or self._closing):
                         self._wake.wait()
-                    group.extend(self._jobs)
+                    if self._jobs and not group:
+                        self._group_since_ns = self._jobs[0][1]
+                    group.extend(job for job, _since_ns in self._jobs)
                     self._jobs.clear()
                     closing = self._closing
                 try:
@@ -263,6 +273,7 @@ class WriterThread:
     def _settle(self, count: int) -> None:
         with self._wake:
             self._done += count
+            self._group_since_ns = 0
             ready = [future for need, future in self._waiters if need <= self._done]
             self._waiters = [(need, future) for need, future in self._waiters if need > self._done]
         for future in ready:

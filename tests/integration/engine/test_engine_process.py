@@ -2,14 +2,13 @@
 
 import asyncio
 import json
-import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import grpc
 import pytest
+from models.engine_rig import CONFIG, run_engine
 from models.grid_connector import FakeConnector
 from models.grid_venue import Venue
 
@@ -17,33 +16,6 @@ from opensqt.domain.client_id import parse_client_order_id
 from opensqt.domain.order import Side
 
 pytestmark = pytest.mark.slow
-
-CONFIG = """
-connector: {{address: "unix:{folder}/c.sock"}}
-grpc: {{unix_socket: {folder}/e.sock}}
-state_file: {folder}/engine.db
-bots:
-  - id: eth
-    tag: eth1
-    symbol: ETH/USDT:USDT
-    leverage: 5
-    grid: {{interval: 2, anchor: 3000, order_quantity: 30, buy_window: 10}}
-log: {{format: json}}
-"""
-
-
-async def run_engine(folder: Path, *arguments: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "opensqt.engine.app",
-        "--config",
-        str(folder / "engine.yaml"),
-        *arguments,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
 
 
 async def until(holds, timeout_s: float = 20) -> None:  # type: ignore[no-untyped-def]
@@ -79,6 +51,7 @@ async def test_killed_engine_comes_back_with_the_same_slots_and_orders(
             process.kill()
             await process.wait()
     process = await run_engine(tmp_path)
+    await until(lambda: len(connector.hellos) == 5)
     await until(lambda: len([o for o in venue.open_orders if o.side is Side.SELL]) == 4)
     await asyncio.sleep(0.5)
     ids = [parse_client_order_id(o.client_order_id) for o in venue.open_orders]

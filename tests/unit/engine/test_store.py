@@ -14,7 +14,7 @@ from opensqt.domain.order import Side
 from opensqt.engine.commands import Cancel, Place, Query, Reattach, SetLeverage
 from opensqt.engine.core import EngineCore
 from opensqt.engine.store import queries
-from opensqt.engine.store.load import check_or_move_aside, connect, first_epoch, restore
+from opensqt.engine.store.load import connect, first_epoch, restore
 from opensqt.engine.store.write import write_records
 from opensqt.runtime.config import ConfigError
 
@@ -155,16 +155,6 @@ def test_fills_on_disk_make_the_slots_on_disk(world: StoredWorld) -> None:
     held = {row[0]: row[1] for row in rows if row[1]}
     stored = world.database.execute("SELECT slot, lots FROM slots WHERE lots <> 0").fetchall()
     assert held == {row["slot"]: row["lots"] for row in stored}
-
-
-def test_damaged_file_is_moved_aside_and_a_sound_one_is_not(tmp_path: Path) -> None:
-    path = tmp_path / "engine.db"
-    assert check_or_move_aside(path, 1) is None
-    restore(path, config().bots, NOW_NS)
-    assert check_or_move_aside(path, 1) is None
-    path.write_bytes(b"not a database at all" * 100)
-    assert check_or_move_aside(path, 7) == tmp_path / "engine.db.damaged-7"
-    assert not path.exists()
 
 
 def test_newer_state_file_is_refused(tmp_path: Path) -> None:

@@ -85,6 +85,11 @@ REASON_TEXTS: dict[Code, ReasonText] = {
     Code.STORE_STALLED: ReasonText(
         "State is not being saved", "状态未能保存", "Ends when the disk takes writes again."
     ),
+    Code.STORE_LOST: ReasonText(
+        "State could not be saved for long",
+        "状态长时间未能保存",
+        "Ends when the disk takes writes again; its message says if a restart is needed.",
+    ),
     Code.FENCED: ReasonText("Another engine runs this bot", "另一引擎正在运行此机器人", "Stop one of the two."),
     Code.MAX_POSITION: ReasonText("Position limit", "仓位上限", "An opening order was not sent."),
     Code.MAX_NOTIONAL: ReasonText("Notional limit", "名义价值上限", "An opening order was not sent."),

@@ -65,6 +65,7 @@ class Code(StrEnum):
     LIQUIDATED = "LIQUIDATED"
     CREDENTIALS_REFUSED = "CREDENTIALS_REFUSED"
     STORE_STALLED = "STORE_STALLED"
+    STORE_LOST = "STORE_LOST"
     FENCED = "FENCED"
     # These refuse single orders.
     MAX_POSITION = "MAX_POSITION"
@@ -134,6 +135,7 @@ POLICIES: dict[Code, Policy] = {
     Code.LIQUIDATED: Policy(TradingState.HALTED, Pull.NOW),
     Code.CREDENTIALS_REFUSED: Policy(TradingState.HALTED, Pull.NOW),
     Code.STORE_STALLED: ACTION_POLICIES[Action.PAUSE_OPENING],
+    Code.STORE_LOST: ACTION_POLICIES[Action.CANCEL_ALL],
     Code.FENCED: Policy(TradingState.HALTED, Pull.KEEP),
     Code.MAX_POSITION: WITHHOLD,
     Code.MAX_NOTIONAL: WITHHOLD,

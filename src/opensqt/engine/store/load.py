@@ -7,7 +7,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import msgspec
-import structlog
 
 from opensqt.domain.client_id import MAX_SEQUENCE
 from opensqt.domain.clock import NS_PER_MS
@@ -21,14 +20,12 @@ from opensqt.engine.store.schema import MIGRATIONS
 from opensqt.engine.store.versions import config_in_force, is_new_version, record_file_version, stored_versions
 from opensqt.engine.store.write import to_json
 from opensqt.runtime.config import ConfigError
-from opensqt.runtime.sqlite import StoreError, open_database, quick_check
+from opensqt.runtime.sqlite import open_database
 
 _EPOCH_ZERO_NS = 1_735_689_600_000_000_000  # 2025-01-01
 _EPOCH_STEP_NS = 600_000_000_000
 _IDS_PER_SLOT = 10_000
 _SEQUENCE_SLOTS = MAX_SEQUENCE // _IDS_PER_SLOT // 2
-
-_log = structlog.get_logger(__name__)
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -36,23 +33,6 @@ def connect(path: Path) -> sqlite3.Connection:
     connection = open_database(path, MIGRATIONS)
     connection.row_factory = sqlite3.Row
     return connection
-
-
-def check_or_move_aside(path: Path, now_ns: int) -> Path | None:
-    """Check the file; a damaged one is moved aside, because the venue knows orders and fills too. Returns where to."""
-    if not path.exists():
-        return None
-    try:
-        quick_check(path)
-    except StoreError as error:
-        aside = path.with_name(f"{path.name}.damaged-{now_ns}")
-        for suffix in ("", "-wal", "-shm"):
-            part = path.with_name(path.name + suffix)
-            if part.exists():
-                part.rename(aside.with_name(aside.name + suffix))
-        _log.error("state_file_damaged", error=str(error), moved_to=str(aside), fix="orders are adopted from the venue")
-        return aside
-    return None
 
 
 def restore(path: Path, configs: Iterable[BotConfig], now_ns: int) -> Restored:
