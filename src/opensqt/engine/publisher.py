@@ -27,8 +27,8 @@ LATENCY_BEATS = 20
 
 
 @final
-class _Reader:
-    """One subscriber: its bots, its queue, its sequence."""
+class StateReader:
+    """One subscriber: its bots, its queue, its sequence. `wake` is set when there is something to take."""
 
     def __init__(self, bot_ids: frozenset[str]) -> None:
         self.bot_ids = bot_ids
@@ -92,7 +92,7 @@ class Publisher:
         self._latency_news: list[HopSummary] = []
         self._clock = clock
         self._tales = {bot_id: _BotTale() for bot_id in core.bots}
-        self._readers: set[_Reader] = set()
+        self._readers: set[StateReader] = set()
         self._flush_is_due = False
         self.sequence = 1
 
@@ -157,15 +157,8 @@ class Publisher:
             RequestError: an unknown bot.
             LimitError: SLOW_READER; subscribe again.
         """
-        chosen = frozenset(bot_ids)
-        for bot_id in chosen:
-            if bot_id not in self._core.bots:
-                raise invalid_field("bot_ids", repr(bot_id), f"must be among {', '.join(self._core.bots)}")
-        self.flush()
-        reader = _Reader(chosen)
-        self._readers.add(reader)
+        reader = self.open_reader(bot_ids)
         try:
-            reader.put(self._snapshot_event(reader))
             while True:
                 await reader.wake.wait()
                 reader.wake.clear()
@@ -178,6 +171,22 @@ class Publisher:
                     )
         finally:
             self._readers.discard(reader)
+
+    def open_reader(self, bot_ids: Iterable[str] = ()) -> StateReader:
+        """Return a new reader of some bots or of all, with its snapshot.
+
+        Raises:
+            RequestError: an unknown bot.
+        """
+        chosen = frozenset(bot_ids)
+        for bot_id in chosen:
+            if bot_id not in self._core.bots:
+                raise invalid_field("bot_ids", repr(bot_id), f"must be among {', '.join(self._core.bots)}")
+        self.flush()
+        reader = StateReader(chosen)
+        self._readers.add(reader)
+        reader.put(self._snapshot_event(reader))
+        return reader
 
     # ---- telling ----
 
@@ -206,7 +215,7 @@ class Publisher:
             reader.sequence += 1
             reader.put(self._snapshot_event(reader))
 
-    def _snapshot_event(self, reader: _Reader) -> engine_pb2.StateEvent:
+    def _snapshot_event(self, reader: StateReader) -> engine_pb2.StateEvent:
         chosen = reader.bot_ids or frozenset(self._core.bots)
         return engine_pb2.StateEvent(
             sequence=reader.sequence if reader.bot_ids else self.sequence,
