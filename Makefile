@@ -80,6 +80,13 @@ lint: $(VENV)/.installed $(VENV)/.test-tools $(VENV)/.lint-tools ## Style, types
 	cd build && $(abspath $(BIN))/mypy --config-file ../pyproject.toml
 	cd build && $(abspath $(BIN))/lint-imports --config ../pyproject.toml
 
+SEEDS ?= 200
+FIRST ?= 1
+SEED ?=
+.PHONY: simulate
+simulate: $(VENV)/.installed $(VENV)/.test-tools ## Run SEEDS seeds of the whole system from FIRST on, or replay one: SEED=n
+	PYTHONPATH=tests $(BIN)/python -m simulation.simulate $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST)) $(ARGS)
+
 .PHONY: bench
 bench: $(VENV)/.installed $(VENV)/.test-tools ## Benchmarks with their in-run baselines, and the gates
 	$(BIN)/python -m pytest bench -o testpaths= -o timeout=600 $(ARGS)

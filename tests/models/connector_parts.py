@@ -68,7 +68,7 @@ def order(client_order_id: str = "a1", state: OrderState = OrderState.LIVE, **ch
 class Gate:
     """A gateway with its mirror, and the reports its callers were given."""
 
-    def __init__(self, *, veto: VetoConfig | None = None, window: RateWindow = GENEROUS) -> None:
+    def __init__(self, *, veto: VetoConfig | None = None, window: RateWindow = GENEROUS, window_ns: int = 0) -> None:
         self.mirror = AccountMirror()
         self.mirror.instruments[SYMBOL] = BTC
         self.mirror.on_mark(MARK)
@@ -78,6 +78,7 @@ class Gate:
             RateBudget([window]),
             id_pattern=r"[0-9A-Za-z]{1,36}",
             timeout_ns=TIMEOUT_NS,
+            window_ns=window_ns,
         )
         self.reports: list[OutcomeReport] = []
 

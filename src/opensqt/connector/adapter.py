@@ -25,7 +25,11 @@ from opensqt.domain.order import Order
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
-    """What a venue can do; nothing is pretended. Batch sizes of 1 mean no batches."""
+    """What a venue can do; nothing is pretended. Batch sizes of 1 mean no batches.
+
+    `placement_window_ms` is for how long after it was sent a placement can still reach the venue and take effect: until
+    then the venue's word that it has no such order proves nothing.
+    """
 
     exchange: str
     mode: str
@@ -42,6 +46,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     client_order_id_pattern: str = r"[0-9A-Za-z]{1,36}"
     kline_intervals: tuple[str, ...] = ("1m",)
     command_costs: CommandCosts = CommandCosts()
+    placement_window_ms: int = 5_000
 
 
 class SessionStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -97,6 +97,8 @@ class ConnectorCore:
             id_pattern=capabilities.client_order_id_pattern,
             timeout_ns=command_timeout_ms * NS_PER_MS,
             costs=capabilities.command_costs,
+            window_ns=capabilities.placement_window_ms * NS_PER_MS,
+            started_ns=clock.monotonic_ns(),
         )
         self.trade = TradeHub(
             self.mirror,

@@ -60,6 +60,8 @@ class OrderGateway:
         id_pattern: str,
         timeout_ns: int,
         costs: CommandCosts = CommandCosts(),  # noqa: B008  frozen
+        window_ns: int = 0,
+        started_ns: int = 0,
     ) -> None:
         self._mirror = mirror
         self._veto = veto
@@ -70,7 +72,9 @@ class OrderGateway:
         self._next_token = 1
         self._in_flight: dict[int, _InFlight] = {}
         self._placing: dict[str, Place] = {}
-        self.unsettled = Unsettled()
+        self.unsettled = Unsettled(window_ns)
+        self._window_ns = window_ns
+        self._started_ns = started_ns
         self._pending: dict[str, PendingExposure] = {}
 
     # ---- in: what is wanted
@@ -266,6 +270,16 @@ class OrderGateway:
     def in_flight_count(self) -> int:
         """Return how many commands wait for their outcome."""
         return len(self._in_flight)
+
+    def arrival_left_ns(self, client_order_id: str, now_ns: int) -> int:
+        """Return for how long an order that the venue denies now may still reach it; 0 = the denial is proof.
+
+        It may be on its way from here, or have been sent by the run before this one, whose table is lost.
+        """
+        if client_order_id in self._placing:
+            return self._timeout_ns
+        former_ns = self._started_ns + self._window_ns - now_ns
+        return max(0, former_ns, self.unsettled.arrival_left_ns(client_order_id, now_ns))
 
     def pending_orders(self, symbol: str) -> Iterator[Order]:
         """Yield orders of a symbol that may exist at the venue and are in no push yet: on their way, or unknown."""

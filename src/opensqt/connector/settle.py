@@ -1,8 +1,9 @@
 """Orders whose placement has an UNKNOWN outcome, until the venue's evidence settles them. Pure.
 
 An order is settled when the venue shows it (a push, a query), or when the venue denies it `DENIALS` times in a row, the
-last time at least `MIN_AGE_NS` after it was sent: a placement still under way could otherwise be missed. A query that
-failed is no evidence. Queries are spaced with growing pauses; they never end by themselves.
+last time to a question that was asked when the placement could no longer arrive (`window_ns`, at least `MIN_AGE_NS`
+after it was sent): one still under way would otherwise be missed. A query that failed is no evidence. Queries are
+spaced with growing pauses; they never end by themselves.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,14 +29,20 @@ class _Case(msgspec.Struct):
     pause_ns: int = FIRST_PAUSE_NS
     denials: int = 0
     is_asked: bool = False
+    asked_ns: int = 0
 
 
 @final
 class Unsettled:
-    """The open cases by client order id."""
+    """The open cases by client order id.
 
-    def __init__(self) -> None:
+    Args:
+        window_ns: for how long after it was sent a placement can still take effect.
+    """
+
+    def __init__(self, window_ns: int = 0) -> None:
         self._cases: dict[str, _Case] = {}
+        self._window_ns = max(window_ns, MIN_AGE_NS)
 
     def __len__(self) -> int:
         return len(self._cases)
@@ -53,6 +60,11 @@ class Unsettled:
         case = self._cases.get(client_order_id)
         return None if case is None else case.order
 
+    def arrival_left_ns(self, client_order_id: str, now_ns: int) -> int:
+        """Return for how long the placement of an open case may still take effect; 0 = it cannot."""
+        case = self._cases.get(client_order_id)
+        return 0 if case is None else max(0, case.since_ns + self._window_ns - now_ns)
+
     def orders(self, symbol: str) -> Iterator[Order]:
         """Yield the unsettled orders of a symbol."""
         return (case.order for case in self._cases.values() if case.order.symbol == symbol)
@@ -62,6 +74,7 @@ class Unsettled:
         due = [case for case in self._cases.values() if not case.is_asked and case.next_query_ns <= now_ns]
         for case in due:
             case.is_asked = True
+            case.asked_ns = now_ns
         return [case.order for case in due]
 
     def seen(self, client_order_id: str) -> None:
@@ -76,7 +89,7 @@ class Unsettled:
         if case is None:
             return None
         case.denials += 1
-        if case.denials >= DENIALS and now_ns - case.since_ns >= MIN_AGE_NS:
+        if case.denials >= DENIALS and case.asked_ns - case.since_ns >= self._window_ns:
             self.seen(client_order_id)
             return case.order
         self._again(case, now_ns)

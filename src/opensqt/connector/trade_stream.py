@@ -16,14 +16,23 @@ from opensqt.connector.symbols import canonical
 from opensqt.connector.trade_hub import Query
 from opensqt.connector.trade_session import TradeSession
 from opensqt.connector.trade_snapshot import MAX_SNAPSHOT_FILLS, MAX_SNAPSHOT_FLOWS
-from opensqt.domain.clock import NS_PER_S
-from opensqt.domain.errors import ErrorReason, LimitError, OpensqtError, UnavailableError, invalid_field
+from opensqt.domain.clock import NS_PER_MS, NS_PER_S
+from opensqt.domain.errors import (
+    ErrorReason,
+    LimitError,
+    NotFoundError,
+    OpensqtError,
+    OutcomeUnknownError,
+    UnavailableError,
+    invalid_field,
+)
 from opensqt.domain.fill import CashFlow, Fill
 from opensqt.proto import trade_pb2
 
 HEARTBEAT_LIMIT_NS: Final = 10 * NS_PER_S
 PAGE: Final = 1000
 MAX_QUERIES: Final = 500
+MAX_WAIT_MS: Final = 1_000
 
 Work = Coroutine[Any, Any, None]
 
@@ -121,8 +130,14 @@ class TradeStream:
         self._core.trade.close(self._session, self._core.clock.monotonic_ns(), orderly=orderly)
 
     async def _query(self, query: Query) -> None:
+        asked_ns = self._core.clock.monotonic_ns()
         try:
             order = await self._adapter.account.order(query.symbol, query.client_order_id, "")
+        except NotFoundError as error:
+            left_ns = self._core.gateway.arrival_left_ns(query.client_order_id, asked_ns)
+            answer = _too_early(query.client_order_id, left_ns) if left_ns else error
+            self._session.push(frames.refusal_frame(query.command_id, query.client_order_id, answer))
+            return
         except OpensqtError as error:
             self._session.push(frames.refusal_frame(query.command_id, query.client_order_id, error))
             return
@@ -166,3 +181,11 @@ class TradeStream:
             token = page.next_token
             if not token:
                 return found
+
+
+def _too_early(client_order_id: str, left_ns: int) -> OpensqtError:
+    return OutcomeUnknownError(
+        ErrorReason.OUTCOME_UNKNOWN,
+        f"the venue does not have {client_order_id} yet, and its placement may still be on its way; ask again",
+        retry_after_ms=min(MAX_WAIT_MS, left_ns // NS_PER_MS + 1),
+    )

@@ -71,7 +71,8 @@ class AccountBook:
 
 def entry_rounding(instrument: Instrument, position: Position) -> Decimal:
     """Return how much of the cash figure the venue's rounding of the entry price can be."""
-    digits = decimals_of(position.entry_price)
-    if position.lots == 0 or digits < _ENTRY_DECIMALS:
+    if position.lots == 0:
         return ZERO
+    # One with fewer decimals may have lost its zeros after it was rounded.
+    digits = max(decimals_of(position.entry_price), _ENTRY_DECIMALS)
     return abs(instrument.lots_to_quantity(position.lots)) * Decimal(1).scaleb(-digits)

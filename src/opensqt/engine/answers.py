@@ -191,8 +191,13 @@ def _read_query(bot: Bot, order: TrackedOrder, result: Result, now_ns: int) -> N
             _settle_absent(bot, order, now_ns)
             bot.proving.discard(order.client_order_id)
             return
+    retry_ns = result.retry_after_ms * NS_PER_MS
+    if result.reason is ErrorReason.OUTCOME_UNKNOWN and retry_ns:
+        # The venue answered; it is only too early to believe that it has no such order.
+        order.query_at_ns = now_ns + retry_ns
+        return
     spacing = min(ABSENT_READ_SPACING_NS << min(order.queries, 8), MAX_QUERY_SPACING_NS)
-    order.query_at_ns = now_ns + max(ABSENT_READ_SPACING_NS if absent else spacing, result.retry_after_ms * NS_PER_MS)
+    order.query_at_ns = now_ns + max(ABSENT_READ_SPACING_NS if absent else spacing, retry_ns)
 
 
 def _settle_absent(bot: Bot, order: TrackedOrder, now_ns: int) -> None:

@@ -38,6 +38,7 @@ class StateReader:
         self.sequence = 1
 
     def put(self, event: engine_pb2.StateEvent) -> None:
+        """Queue one event, or note that the reader does not keep up."""
         if len(self.queue) >= MAX_QUEUED_EVENTS:
             self.too_slow = True
             self.queue.clear()

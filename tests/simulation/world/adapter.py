@@ -13,6 +13,7 @@ from simulation.world.exchange import (
     ACCOUNT,
     CANCEL_RESERVE,
     ORDERS_PER_10S,
+    RECEIVE_WINDOW_NS,
     Exchange,
     MarketNews,
     Reply,
@@ -94,9 +95,11 @@ class SimQueries:
 
         def read() -> Order:
             found = view.order(
-                ACCOUNT, symbol, client_order_id=client_order_id,
+                ACCOUNT,
+                symbol,
+                client_order_id=client_order_id,
                 exchange_order_id="" if client_order_id else exchange_order_id,
-            )  # fmt: skip
+            )
             if found is None:
                 name = client_order_id or exchange_order_id
                 raise NotFoundError(ErrorReason.UNKNOWN_ORDER, f"the venue has no order {name!r} in {symbol}")
@@ -156,11 +159,22 @@ class SimOrderEntry:
         for command in commands:
             sent_ns = process.now_ns()
             self.waiting[command.token] = (command, sent_ns)
+            if isinstance(command, Place):
+                # From then on the venue refuses it.
+                timeline = self._port.exchange.timeline
+                ends_ns = timeline.now_ns + RECEIVE_WINDOW_NS + 1
+                timeline.at(ends_ns, None, "placement over", self._port.on_never, command)
             kind = type(command).__name__.lower()
             wire.send(
-                f"api.{kind}", None, self._arrived, command, self._port.exchange.timeline.now_ns, process.life,
-                lost=lambda command=command: self._port.on_never(command), in_order=True,
-            )  # fmt: skip
+                f"api.{kind}",
+                None,
+                self._arrived,
+                command,
+                self._port.exchange.timeline.now_ns,
+                process.life,
+                lost=lambda command=command: self._port.on_never(command),
+                in_order=True,
+            )
 
     def break_connection(self, why: str) -> None:
         """Let every answer that is awaited be lost: nobody knows what became of the commands."""
@@ -180,8 +194,11 @@ class SimOrderEntry:
 
     def _arrived(self, command: VenueCommand, sent_ns: int, life: int) -> None:
         reply = self._port.exchange.command(command, sent_ns)
-        if reply.done is None and reply.status != 500:
-            self._port.on_never(command)
+        if isinstance(command, Place):
+            request = command.request
+            placed = self._port.exchange.view.order(ACCOUNT, request.symbol, client_order_id=request.client_order_id)
+            if placed is None:
+                self._port.on_never(command)
         if life == self._process.life:
             label = f"api.{type(command).__name__.lower()} reply"
             self._port.wires["reply"].send(label, self._process, self._answered, command.token, reply)
@@ -230,9 +247,15 @@ class SimOrderEntry:
     ) -> None:
         self._adapter.sink.on_outcome(
             OutcomeReport(
-                token=command.token, outcome=outcome, reason=reason, message=message, order=order,
-                retry_after_ms=retry_after_ms, sent_ns=sent_ns, acknowledged_ns=self._process.now_ns(),
-            )  # fmt: skip
+                token=command.token,
+                outcome=outcome,
+                reason=reason,
+                message=message,
+                order=order,
+                retry_after_ms=retry_after_ms,
+                sent_ns=sent_ns,
+                acknowledged_ns=self._process.now_ns(),
+            )
         )
 
     async def _refuse_with_order(self, command: VenueCommand, sent_ns: int, reason: ErrorReason, message: str) -> None:
@@ -288,7 +311,12 @@ class SimAdapter:
         self._rng = rng
         self.exchange = port.exchange
         self.capabilities = Capabilities(
-            exchange="sim", mode="testnet", amend=True, stream_order_entry=True, dead_man_switch=True
+            exchange="sim",
+            mode="testnet",
+            amend=True,
+            stream_order_entry=True,
+            dead_man_switch=True,
+            placement_window_ms=2_500,
         )
         self.rate_windows = (
             RateWindow(
@@ -355,9 +383,7 @@ class SimAdapter:
     async def _set_countdown(self, countdown: Any) -> None:
         exchange = self.exchange
         try:
-            await self._port.query(
-                self._process, "countdown", lambda: exchange.set_countdown(countdown.countdown_ms)
-            )
+            await self._port.query(self._process, "countdown", lambda: exchange.set_countdown(countdown.countdown_ms))
         except OpensqtError:
             self.dead_man.failed(countdown, self._process.monotonic_ns())
         else:
@@ -499,10 +525,9 @@ class SimAdapter:
         link = self.link
         if link is not None and self.user_up and now_ns - link.heard_ns > SILENCE_NS:
             link.ended.give("the user stream was silent for too long")
-        if self.user_up and not self._healing:
-            if now_ns - self._heal_ns > HEAL_NS:
-                self._heal_ns = now_ns
-                self._process.spawn(self._heal())
+        if self.user_up and not self._healing and now_ns - self._heal_ns > HEAL_NS:
+            self._heal_ns = now_ns
+            self._process.spawn(self._heal())
         self._process.after(100 * MS, "adapter.tick", self._tick)
 
     async def _heal(self) -> None:

@@ -65,9 +65,7 @@ class ConnectorHost(Process):
         )
         self.core.leases.restore(state.leases, state.bot_epochs, self.monotonic_ns())
         self._save()
-        self._upkeep = Upkeep(
-            self.core, adapter, max_book_age_ms=MAX_BOOK_AGE_MS, ask=self._ask, spawn=self.spawn
-        )
+        self._upkeep = Upkeep(self.core, adapter, max_book_age_ms=MAX_BOOK_AGE_MS, ask=self._ask, spawn=self.spawn)
         self.spawn(self._start())
 
     async def _start(self) -> None:
@@ -112,9 +110,7 @@ class ConnectorHost(Process):
         self.durable = msgspec.json.encode(state)
 
     async def _ask(self, order: Order) -> Order:
-        return await self.within(
-            self.adapter.account.order(order.symbol, order.client_order_id, ""), QUERY_TIMEOUT_NS
-        )
+        return await self.within(self.adapter.account.order(order.symbol, order.client_order_id, ""), QUERY_TIMEOUT_NS)
 
     # ---- streams
 

@@ -1,4 +1,4 @@
-"""The engine's disk: records become durable a moment after they were written, unless it stalls or the engine dies first.
+"""The engine's disk: records become durable a moment after they were written, unless it stalls or the engine dies.
 
 What is durable is kept as records, and put into a real state file only when an engine starts and reads it back with the
 product's own loader. Of records that replace each other only the newest is kept, as the database keeps one row.
@@ -29,7 +29,7 @@ from opensqt.engine.restored import Restored
 from opensqt.engine.store.load import connect, restore
 from opensqt.engine.store.write import write_records
 
-_SHM = Path("/dev/shm")  # noqa: S108  a folder of ours is made in it
+_SHM = Path("/dev/shm")
 COMMIT_NS = 4 * MS
 
 

@@ -35,7 +35,7 @@ from opensqt.matching.events import (
 from opensqt.matching.venue import SimulatedVenue
 
 ACCOUNT = "sim"
-RECEIVE_WINDOW_NS = 5 * SECOND
+RECEIVE_WINDOW_NS = 2 * SECOND
 ORDERS_PER_10S = 300
 CANCEL_RESERVE = 60
 WINDOW_NS = 10 * SECOND

@@ -57,7 +57,7 @@ INVARIANTS = (
 `engine_imports_no_exchange_code` one of the installed wheel (tests/packaging/test_doors.py)."""
 
 
-class InvariantViolation(AssertionError):
+class BrokenInvariantError(AssertionError):
     """A promise was broken. `name` is the invariant's."""
 
     def __init__(self, name: str, what: str) -> None:
@@ -134,7 +134,7 @@ class NaiveLedger:
 
 
 class Checks:
-    """Watches a world. A broken invariant raises `InvariantViolation` in the event that broke it."""
+    """Watches a world. A broken invariant raises `BrokenInvariantError` in the event that broke it."""
 
     def __init__(self, world: "World") -> None:
         self._world = world
@@ -158,7 +158,7 @@ class Checks:
 
     def fail(self, name: str, what: str) -> None:
         """Say that an invariant does not hold."""
-        raise InvariantViolation(name, what)
+        raise BrokenInvariantError(name, what)
 
     # ---- hooks of the world
 
@@ -191,9 +191,9 @@ class Checks:
             try:
                 take(lane, now_ns, amounts)
             except LimitError as error:
-                if lane is Lane.CANCEL and error.reason is ErrorReason.RATE_LIMITED:
-                    if any(use.used < use.window.limit for use in budget.usage(now_ns)):
-                        self.fail("cancel_never_blocked_by_limiter", error.message)
+                is_blocked = lane is Lane.CANCEL and error.reason is ErrorReason.RATE_LIMITED
+                if is_blocked and any(use.used < use.window.limit for use in budget.usage(now_ns)):
+                    self.fail("cancel_never_blocked_by_limiter", error.message)
                 raise
             if lane is Lane.CANCEL:
                 self.counts["cancel_never_blocked_by_limiter"] += 1

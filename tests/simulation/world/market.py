@@ -12,7 +12,7 @@ from opensqt.domain.order import Side
 from opensqt.matching.events import BookDelta, BookSnapshot, MarketEvent, TradePrint
 
 LEVELS = 5
-SPACING_TICKS = 12
+SPACING_TICKS = 30
 KEPT_TOPS = 20_000
 
 
@@ -29,7 +29,7 @@ class MarketWalk:
         self.update_id = 1_000
         self.trade_id = 1
         self.tops: dict[int, tuple[int, int]] = {}
-        self.frozen = False
+        self._stands_still = False
         self._rng = rng
         self._move_to(start_ticks)
         self._keep()
@@ -49,13 +49,12 @@ class MarketWalk:
     def step(self, time_ns: int) -> tuple[list[MarketEvent], bytes]:
         """Move; return what the venue is told, and its depth message."""
         rng, events = self._rng, list[MarketEvent]()
-        for _ in range(rng.choice((0, 0, 1, 1, 2))):
-            events.append(self._trade(time_ns))
         before_bids, before_asks = self.bids, self.asks
-        if not self.frozen:
+        if not self._stands_still:
+            events += [self._trade(time_ns) for _ in range(rng.choice((0, 0, 1, 1, 2)))]
             pull = (self.start - self.mid) // 64
-            jump = rng.choice((-90, 90)) if rng.random() < 0.01 else 0
-            self._move_to(self.mid + int((rng.randint(-22, 22) + pull + jump) * self.speed))
+            jump = rng.choice((-220, 220)) if rng.random() < 0.01 else 0
+            self._move_to(self.mid + int((rng.randint(-55, 55) + pull + jump) * self.speed))
         bids, asks = _changes(before_bids, self.bids), _changes(before_asks, self.asks)
         previous = self.update_id
         first, self.update_id = previous + 1, previous + rng.randint(1, 3)
@@ -67,6 +66,10 @@ class MarketWalk:
             f'"b":[{_wire(bids)}],"a":[{_wire(asks)}]}}'
         ).encode()
         return events, message
+
+    def stand_still(self) -> None:
+        """Let nothing move or trade any more; the book is still told."""
+        self._stands_still = True
 
     def _trade(self, time_ns: int) -> TradePrint:
         buys = self._rng.random() < 0.5

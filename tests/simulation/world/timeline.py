@@ -191,7 +191,8 @@ class Process:
         self.is_up = False
         tasks, self._tasks = self._tasks, {}
         for task in tasks.values():
-            task.close()
+            if not task.cr_running:
+                task.close()
 
     def _advance(self, work: Coroutine[Any, Any, Any], life: int) -> None:
         if life != self.life:

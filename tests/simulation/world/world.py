@@ -1,15 +1,16 @@
 """One world: a seed, a timeline, an exchange, a connector, an engine, their wires, and the checks that watch them.
 
-    world = World(seed=7)
-    world.start()
-    world.run(5 * SECOND)
-    world.engine.crash()
-    world.run(2 * SECOND)
-    world.engine.start()
-    world.settle()          # faults end, everything must converge
-    world.check()           # and does
+world = World(seed=7)
+world.start()
+world.run(5 * SECOND)
+world.engine.crash()
+world.run(2 * SECOND)
+world.engine.start()
+world.settle()          # faults end, everything must converge
+world.check()           # and does
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -18,6 +19,7 @@ from simulation.world.adapter import VenuePort
 from simulation.world.connector_host import ConnectorHost
 from simulation.world.engine_host import EngineHost
 from simulation.world.exchange import ACCOUNT, Exchange
+from simulation.world.faults import FAULTS, Fault
 from simulation.world.invariants import Checks
 from simulation.world.timeline import MS, SECOND, Timeline
 from simulation.world.wires import NS_PER_US, Connection, Weather, Wire
@@ -25,7 +27,9 @@ from simulation.world.wires import NS_PER_US, Connection, Weather, Wire
 from opensqt.connector.veto import VetoConfig
 from opensqt.domain.order import Order
 from opensqt.domain.order_state import OrderState
+from opensqt.engine.commands import Command
 from opensqt.engine.config import BotConfig, EngineConfig, GridConfig, RiskConfig
+from opensqt.engine.events import Event, Resume
 from opensqt.matching.sources.instruments import known_instrument
 from opensqt.runtime.config import GrpcClientConfig
 
@@ -59,9 +63,7 @@ class World:
         self.exchange = Exchange(self.timeline, self.instrument, self.rng("exchange"), start_ticks=START_TICKS)
         self.weather = {name: Weather(4 * MS, 6 * MS) for name in VENUE_WIRES}
         self.link_weather = Weather(200 * NS_PER_US, 200 * NS_PER_US)
-        wires = {
-            name: Wire(self.timeline, weather, self.rng(name), name) for name, weather in self.weather.items()
-        }
+        wires = {name: Wire(self.timeline, weather, self.rng(name), name) for name, weather in self.weather.items()}
         self.port = VenuePort(self.exchange, wires)
         self.connector = ConnectorHost(
             self.timeline, self.port, self.rng("connector"), veto or VetoConfig(max_orders_per_second=200)
@@ -75,6 +77,7 @@ class World:
         )
         self.checks = Checks(self)
         self.known_tops = _Tops(self.exchange)
+        self._crash_at = (0, 0)
         self._wire_checks()
 
     def rng(self, name: str) -> Random:
@@ -96,6 +99,61 @@ class World:
         self.connector.die()
         self.engine.die()
         self.engine.disk.close()
+
+    # ---- hurting
+
+    def inject(self, kind: str, seconds: float = 1.0, intensity: float = 1.0) -> None:
+        """Make one fault of the table happen now."""
+        self._make(Fault(0, kind, int(seconds * SECOND), intensity))
+
+    def plan(self, faults: Iterable[Fault]) -> None:
+        """Make faults happen at their times, counted from now."""
+        for fault in faults:
+            self.timeline.at(self.timeline.now_ns + fault.at_ns, None, f"fault {fault.kind}", self._make, fault)
+
+    def _make(self, fault: Fault) -> None:
+        undo = FAULTS[fault.kind][1](self, fault.duration_ns, fault.intensity)
+        if undo is not None:
+            self.timeline.at(self.timeline.now_ns + fault.duration_ns, None, f"end of {fault.kind}", undo)
+
+    def crash_engine(self, down_ns: int = 0) -> None:
+        """Kill the engine; with a time, start it again after it."""
+        self.engine.crash()
+        if down_ns:
+            self.timeline.at(self.timeline.now_ns + down_ns, None, "engine start", self.start_engine)
+
+    def crash_engine_after_placements(self, count: int, down_ns: int) -> None:
+        """Kill the engine in the turn in which it has sent `count` more placements, before anything of it is stored."""
+        self._crash_at = (self.checks.placements + count, down_ns)
+
+    def crash_connector(self, down_ns: int = 0) -> None:
+        """Kill the connector; with a time, start it again after it."""
+        self.connector.crash()
+        if down_ns:
+            self.timeline.at(self.timeline.now_ns + down_ns, None, "connector start", self.start_connector)
+
+    def start_engine(self) -> None:
+        """Start the engine unless it runs."""
+        if not self.engine.is_up:
+            self.engine.start()
+
+    def start_connector(self) -> None:
+        """Start the connector unless it runs."""
+        if not self.connector.is_up:
+            self.connector.start()
+
+    def operate(self, event: Event) -> None:
+        """Let an operator do something, when the engine is up to hear it."""
+        if self.engine.is_up:
+            self.engine.take([event])
+
+    def cancel_by_hand(self, order: Order) -> None:
+        """Let somebody cancel one of the account's orders at the venue."""
+        self.exchange.by_hand(
+            lambda venue, command_id, now_ns: venue.cancel(
+                ACCOUNT, order.symbol, exchange_order_id=order.exchange_order_id, command_id=command_id, now_ns=now_ns
+            )
+        )
 
     # ---- looking
 
@@ -120,6 +178,10 @@ class World:
             weather.calm()
         mood = self.exchange.mood
         self.exchange.mood = type(mood)()
+        self.exchange.walk.speed = 1.0
+        self._crash_at = (0, 0)
+        if self.engine.is_up and self.engine.bot.paused_reason:
+            self.operate(Resume("eth"))
         self.engine.disk.stalled_until_ns = 0
         if not self.connector.is_up:
             self.connector.start()
@@ -151,17 +213,17 @@ class World:
             found.append(f"fills not booked: {', '.join(list(self.checks.unbooked)[:5])}")
         settled = {OrderState.LIVE, OrderState.PARTIALLY_FILLED}
         ours = {one.client_order_id: one for one in bot.orders.open.values()}
-        for one in ours.values():
-            if one.state not in settled:
-                found.append(f"{one.client_order_id} is {one.state.value}")
+        found += [f"{one.client_order_id} is {one.state.value}" for one in ours.values() if one.state not in settled]
         venue = {one.client_order_id: one for one in self.venue_orders() if bot.owner(one.client_order_id)}
         if ours.keys() != venue.keys():
             found.append(f"orders differ: {sorted(ours.keys() ^ venue.keys())[:4]}")
         else:
             for key, order in venue.items():
                 mine = ours[key]
-                if (mine.price_ticks, mine.lots, mine.booked_lots) != (order.price_ticks, order.lots, order.filled_lots):
+                if (mine.price_ticks, mine.lots) != (order.price_ticks, order.lots):
                     found.append(f"{key} differs")
+                if mine.booked_lots != order.filled_lots:
+                    found.append(f"{key} has {mine.booked_lots} of {order.filled_lots} lots booked")
         position = self.exchange.view.position(ACCOUNT, self.symbol).lots
         if not bot.ledger.position_lots == bot.position.lots == position:
             found.append(f"position: ledger {bot.ledger.position_lots}, engine {bot.position.lots}, venue {position}")
@@ -193,7 +255,22 @@ class World:
         self.checks.publisher.flush()
         self.checks.read_replica()
 
+    def finish(self) -> None:
+        """End the faults, wait until everything agrees, check the ledger, and clean up."""
+        try:
+            self.settle()
+            self.check()
+        finally:
+            self.close()
+
     # ---- inside
+
+    def _turn(self, events: list[Event], commands: list[Command]) -> None:
+        self.checks.engine_turn(events, commands)
+        if 0 < self._crash_at[0] <= self.checks.placements:
+            down_ns, self._crash_at = self._crash_at[1], (0, 0)
+            # Behind everything of this turn, before anything else of this moment.
+            self.timeline.at(self.timeline.now_ns, None, "engine crash", self.crash_engine, down_ns)
 
     def _connect(self, connection: Connection, kind: str) -> None:
         if self.connector.listening:
@@ -208,7 +285,7 @@ class World:
             symbol=self.symbol,
             grid=GridConfig(
                 **{
-                    "interval": Decimal("0.60"),
+                    "interval": Decimal("1.50"),
                     "order_quantity": Decimal(170),
                     "buy_window": 5,
                     "sell_window": 5,
@@ -229,7 +306,7 @@ class World:
         )
         return EngineConfig(
             **{
-                "connector": GrpcClientConfig(),
+                "connector": GrpcClientConfig(address="127.0.0.1:1"),
                 "state_file": "unused",
                 "bots": (bot,),
                 "on_vanish": "cancel",
@@ -240,7 +317,7 @@ class World:
 
     def _wire_checks(self) -> None:
         checks = self.checks
-        self.engine.on_turn = checks.engine_turn
+        self.engine.on_turn = self._turn
         self.engine.on_commit = checks.committed
         self.engine.on_lost = checks.lost_message
         self.engine.on_started = checks.engine_started

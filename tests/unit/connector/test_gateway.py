@@ -211,3 +211,26 @@ def test_amend_below_what_is_filled_is_refused() -> None:
     with pytest.raises(OpensqtError) as raised:
         gate.gateway.amend(SYMBOL, "a1", 599_000, 4, 1, gate.reports.append, 0)
     assert raised.value.reason is ErrorReason.AMEND_REJECTED
+
+
+def test_denials_prove_nothing_while_the_placement_may_still_arrive() -> None:
+    gate = Gate(window_ns=8 * NS_PER_S)
+    gate.place(request("a1"))
+    now = TIMEOUT_NS
+    gate.gateway.expire(now)
+    unsettled = gate.gateway.unsettled
+    assert gate.gateway.arrival_left_ns("a1", now + NS_PER_S) == 7 * NS_PER_S
+    for _ in range(2):
+        now += 3 * NS_PER_S
+        unsettled.due(now)
+        assert unsettled.denied("a1", now + NS_PER_S // 10) is None, "asked when it could still arrive"
+    now += 3 * NS_PER_S
+    assert gate.gateway.arrival_left_ns("a1", now) == 0
+    unsettled.due(now)
+    assert unsettled.denied("a1", now) is not None
+
+
+def test_after_a_start_no_denial_is_proof_until_what_the_last_run_sent_cannot_arrive() -> None:
+    gate = Gate(window_ns=8 * NS_PER_S)
+    assert gate.gateway.arrival_left_ns("of the last run", NS_PER_S) == 7 * NS_PER_S
+    assert gate.gateway.arrival_left_ns("of the last run", 8 * NS_PER_S) == 0

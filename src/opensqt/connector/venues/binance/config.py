@@ -4,7 +4,6 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from opensqt.connector.venues.binance.requests import RECV_WINDOW_MS
 from opensqt.connector.venues.binance.requests_orders import SelfTradePrevention
 from opensqt.runtime.config import ConfigError
 from opensqt.runtime.secret import Secret
@@ -50,9 +49,10 @@ class BinanceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `api_secret_file`) may be HMAC, RSA or Ed25519; `passphrase` opens an encrypted PEM key. `leverage` and
     `margin_type` are set at the start when they differ; left out, they stay as they are. `dead_man_ms` is after how
     long without us the venue cancels a symbol's orders, 0 = never. `order_entry` is `websocket` with REST when that is
-    down, or `rest` alone. `client_id_prefix` tells our orders from those placed by hand; empty = every order that is
-    not the venue's own counts as ours. A connection is replaced, without a gap, after `connection_max_age_s`: the venue
-    cuts it after 24 hours.
+    down, or `rest` alone. A request that reaches the venue later than `recv_window_ms` is refused; until then an order
+    of unknown outcome is not given up, so a long window makes every recovery longer. `client_id_prefix` tells our
+    orders from those placed by hand; empty = every order that is not the venue's own counts as ours. A connection is
+    replaced, without a gap, after `connection_max_age_s`: the venue cuts it after 24 hours.
     """
 
     symbols: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("BTCUSDT",)
@@ -60,7 +60,7 @@ class BinanceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     api_secret: Secret | None = None
     passphrase: Secret | None = None
     endpoints: Endpoints = Endpoints()
-    recv_window_ms: Annotated[int, msgspec.Meta(ge=500, le=60_000)] = RECV_WINDOW_MS
+    recv_window_ms: Annotated[int, msgspec.Meta(ge=500, le=60_000)] = 2_000
     request_timeout_ms: Annotated[int, msgspec.Meta(ge=100, le=60_000)] = 5_000
     leverage: Annotated[int, msgspec.Meta(ge=1, le=125)] | None = None
     margin_type: Literal["cross", "isolated"] | None = None

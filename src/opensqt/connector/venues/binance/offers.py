@@ -11,6 +11,7 @@ from opensqt.connector.venues.binance.requests_orders import (
     MAX_BATCH_CANCEL,
     MAX_BATCH_PLACE,
 )
+from opensqt.connector.venues.binance.start_checks import MAX_CLOCK_ERROR_PART
 
 _ORDER = {ORDERS_10S: 1, ORDERS_1M: 1}
 _COSTS = CommandCosts(
@@ -34,4 +35,6 @@ def offers(config: BinanceConfig, mode: str) -> Capabilities:
         client_order_id_pattern=CLIENT_ORDER_ID_PATTERN,
         kline_intervals=tuple(name for name, ms in INTERVAL_MS.items() if ms in INTERVAL_WORDS),
         command_costs=_COSTS,
+        # The venue refuses what is older than the window; its clock and ours differ by a quarter of it at most.
+        placement_window_ms=config.recv_window_ms * (MAX_CLOCK_ERROR_PART + 1) // MAX_CLOCK_ERROR_PART,
     )

@@ -22,6 +22,9 @@ REQUIRED: Final = (
     "fetchTrades",
 )
 
+_PLACEMENT_WINDOW_MS = 10_000
+"""The longest receive window that ccxt asks for; most exchanges name none."""
+
 
 def check_required(client: CcxtClient, exchange_id: str) -> None:
     """Refuse an exchange on which the fate of an order could not be learnt.
@@ -51,6 +54,7 @@ def capabilities_of(client: CcxtClient, config: CcxtConfig, mode: str) -> Capabi
         amend=config.amend and client.has("editOrder"),
         post_only=not isinstance(in_force, Mapping) or in_force.get("PO") is not False,
         kline_intervals=tuple(name for name in INTERVAL_MS if has_candles and name in timeframes),
+        placement_window_ms=_PLACEMENT_WINDOW_MS,
     )
 
 

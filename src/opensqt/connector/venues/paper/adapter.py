@@ -51,6 +51,7 @@ _CAPABILITIES = Capabilities(
     stream_order_entry=True,
     client_order_id_pattern=r"[0-9A-Za-z_.:/\-]{1,36}",
     kline_intervals=("1m", "3m", "5m", "15m", "1h"),
+    placement_window_ms=0,
 )
 
 
