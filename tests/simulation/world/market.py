@@ -7,6 +7,8 @@ and jumps. Its ladder is kept in two dicts, which is also the naive model that e
 from random import Random
 from struct import pack
 
+from msgspec.structs import replace
+
 from opensqt.domain.instrument import Instrument
 from opensqt.domain.order import Side
 from opensqt.matching.events import BookDelta, BookSnapshot, MarketEvent, TradePrint
@@ -30,6 +32,7 @@ class MarketWalk:
         self.trade_id = 1
         self.tops: dict[int, tuple[int, int]] = {}
         self._stands_still = False
+        self._last: TradePrint | None = None
         self._rng = rng
         self._move_to(start_ticks)
         self._keep()
@@ -50,7 +53,11 @@ class MarketWalk:
         """Move; return what the venue is told, and its depth message."""
         rng, events = self._rng, list[MarketEvent]()
         before_bids, before_asks = self.bids, self.asks
-        if not self._stands_still:
+        if self._stands_still:
+            if self._last is not None:
+                self.trade_id += 1
+                events.append(replace(self._last, time_ns=time_ns, trade_id=str(self.trade_id)))
+        else:
             events += [self._trade(time_ns) for _ in range(rng.choice((0, 0, 1, 1, 2)))]
             pull = (self.start - self.mid) // 64
             jump = rng.choice((-220, 220)) if rng.random() < 0.01 else 0
@@ -68,13 +75,13 @@ class MarketWalk:
         return events, message
 
     def stand_still(self) -> None:
-        """Let nothing move or trade any more; the book is still told."""
+        """Let nothing move any more: the book stays, and the last trade repeats."""
         self._stands_still = True
 
     def _trade(self, time_ns: int) -> TradePrint:
         buys = self._rng.random() < 0.5
         self.trade_id += 1
-        return TradePrint(
+        self._last = TradePrint(
             self.symbol,
             time_ns,
             str(self.trade_id),
@@ -82,6 +89,7 @@ class MarketWalk:
             min(self.asks) if buys else max(self.bids),
             self._rng.randint(1, 60),
         )
+        return self._last
 
     def _move_to(self, mid: int) -> None:
         rng = self._rng
