@@ -13,6 +13,9 @@ app = App(
 app.command("opensqt.cli.demo:demo", name="demo", help="Trade on the built-in paper venue: no keys, no network.")
 app.command("opensqt.cli.up:up", name="up", help="Start the services of a configuration and keep them running.")
 app.command("opensqt.cli.check:check", name="check", help="Check a configuration; list every problem at once.")
+app.command(
+    "opensqt.cli.doctor:doctor", name="doctor", help="Look at everything that should be right before you trade."
+)
 app.command("opensqt.cli.status:status", name="status", help="Show what the running engine does.")
 app.command("opensqt.cli.control:pause", name="pause", help="Stop opening orders; take-profits stay.")
 app.command("opensqt.cli.control:resume", name="resume", help="Go on after a pause.")
@@ -27,4 +30,9 @@ ledger = App(name="ledger", help="Check the ledger against the venue's wallet, o
 ledger.command("opensqt.cli.ledger:check", name="check", help="Compare with the venue to the last unit.")
 ledger.command("opensqt.cli.ledger_export:export", name="export", help="Write fills, funding or days as CSV or JSON.")
 app.command(ledger)
+grid = App(name="grid", help="Look at a grid before it trades.")
+grid.command(
+    "opensqt.cli.preview:preview", name="preview", help="Show a configuration's first orders; nothing is sent."
+)
+app.command(grid)
 app.command("opensqt.cli.version:version", name="version", help="Show the version of OpenSQT and what it runs on.")

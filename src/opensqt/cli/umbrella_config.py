@@ -61,7 +61,7 @@ class UmbrellaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             )
         problems = []
         seen: dict[int, str] = {}
-        for path, port in self._ports():
+        for path, port in self.ports():
             if port and port in seen:
                 problems.append(
                     ConfigProblem(path, str(port), f"is used by `{seen[port]}` already", "choose another port")
@@ -79,7 +79,8 @@ class UmbrellaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         section = getattr(self.connector, self.sim.venue)
         return bool(section.endpoints.rest == base_urls(self.sim.port)["rest"])
 
-    def _ports(self) -> list[tuple[str, int | None]]:
+    def ports(self) -> list[tuple[str, int | None]]:
+        """Return every port of the configuration with its path in it; None = not used."""
         found: list[tuple[str, int | None]] = []
         if self.sim is not None:
             found.append(("sim.port", self.sim.port))

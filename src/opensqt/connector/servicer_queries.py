@@ -12,7 +12,7 @@ from opensqt.domain.convert_exchange import (
     position_message,
     symbol_info_message,
 )
-from opensqt.domain.convert_trade import cash_flow_to_wire, decimal_message, fill_to_wire
+from opensqt.domain.convert_trade import cash_flow_to_wire, decimal_message, fill_to_wire, instrument_to_wire
 from opensqt.domain.errors import ErrorReason, NotFoundError, invalid_field
 from opensqt.domain.order import Order
 from opensqt.proto import exchange_pb2, latency_pb2, resources_pb2, types_pb2
@@ -120,6 +120,14 @@ class QueryServicer:
     ) -> exchange_pb2.GetSymbolsResponse:
         """Return the canonical symbols that are served."""
         return exchange_pb2.GetSymbolsResponse(symbols=sorted(self._core.mirror.instruments))
+
+    async def get_instruments(
+        self, request: exchange_pb2.GetInstrumentsRequest, _context: Context
+    ) -> exchange_pb2.GetInstrumentsResponse:
+        """Return units, filters, fees and margin terms."""
+        known = self._core.mirror.instruments
+        symbols = [canonical(self._core.mirror, name) for name in request.symbols] or sorted(known)
+        return exchange_pb2.GetInstrumentsResponse(instruments=[instrument_to_wire(known[name]) for name in symbols])
 
     async def get_capabilities(
         self, _request: exchange_pb2.GetCapabilitiesRequest, _context: Context

@@ -40,6 +40,9 @@ async def test_market_queries_answer_with_sense(any_client: Client) -> None:
     assert (await call("GetType", pb.GetTypeRequest())).type == types_pb2.EXCHANGE_TYPE_FUTURES
     assert list((await call("GetSymbols", pb.GetSymbolsRequest())).symbols) == [SYMBOL]
     await call("FetchExchangeInfo", pb.FetchExchangeInfoRequest(symbol=SYMBOL))
+    for asked in ([], ["BTCUSDT"]):
+        (spec,) = (await call("GetInstruments", pb.GetInstrumentsRequest(symbols=asked))).instruments
+        assert (spec.symbol, number(spec.tick_size), spec.max_leverage > 1) == (SYMBOL, Decimal("0.1"), True)
     for spelling in (SYMBOL, "BTCUSDT"):
         info = await any_client.info(spelling)
         assert (info.symbol, number(info.tick_size), number(info.step_size)) == (
