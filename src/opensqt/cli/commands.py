@@ -12,6 +12,7 @@ app = App(
 )
 app.command("opensqt.cli.demo:demo", name="demo", help="Trade on the built-in paper venue: no keys, no network.")
 app.command("opensqt.cli.up:up", name="up", help="Start the services of a configuration and keep them running.")
+app.command("opensqt.cli.init:init", name="init", help="Answer a few questions, get a safe configuration.")
 app.command("opensqt.cli.check:check", name="check", help="Check a configuration; list every problem at once.")
 app.command(
     "opensqt.cli.doctor:doctor", name="doctor", help="Look at everything that should be right before you trade."
