@@ -35,7 +35,8 @@ class EmbeddedConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def run_both(config: EmbeddedConfig, lifecycle: Lifecycle) -> None:
     """Run until asked to stop: the connector first and last, since the engine leaves the market in order through it."""
     async with open_connector(config.connector, lifecycle) as connector:
-        await serve(config.engine, lifecycle, channel=LocalChannel(connector.handlers))
+        if connector is not None:
+            await serve(config.engine, lifecycle, channel=LocalChannel(connector.handlers))
 
 
 def run(argv: Sequence[str] | None = None) -> None:

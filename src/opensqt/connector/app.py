@@ -5,7 +5,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import final
 
@@ -28,7 +28,7 @@ from opensqt.connector.servicer_trade import TradeServicer
 from opensqt.connector.state_file import ConnectorState, StateFile
 from opensqt.connector.upkeep import Upkeep
 from opensqt.domain.clock import Clock
-from opensqt.domain.errors import ErrorReason, UnavailableError
+from opensqt.domain.errors import ErrorReason, LimitError, UnavailableError
 from opensqt.domain.latency import Hop
 from opensqt.domain.order import Order
 from opensqt.runtime.clock import SystemClock
@@ -159,34 +159,79 @@ class Connector:
             self._save_failed = False
 
 
+async def start_when_allowed(make: Callable[[], Connector], stop_event: asyncio.Event) -> Connector | None:
+    """Start a connector; while the venue's limits forbid it, wait and try again.
+
+    Ending instead would have a supervisor start it again and again, each time asking the venue that wants to be left
+    alone, which turns a limit into a ban and a ban into a longer one.
+
+    Args:
+        make: builds a connector, a new one for every try.
+        stop_event: ends the waiting.
+
+    Returns:
+        The connector, None when it was to stop before it could start.
+
+    Raises:
+        ConfigError, OpensqtError: it cannot be started.
+    """
+    while True:
+        connector = make()
+        try:
+            await connector.start()
+        except LimitError as error:
+            wait_s = max(1.0, (error.retry_after_ms or 0) / 1000)
+            _log.warning("start_waits_for_the_venue", wait_s=wait_s, why=error.message)
+            await connector.stop()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await stop_event.wait()
+            if stop_event.is_set():
+                return None
+        except BaseException:
+            await connector.stop()
+            raise
+        else:
+            return connector
+
+
 @contextlib.asynccontextmanager
-async def open_connector(config: ConnectorConfig, lifecycle: Lifecycle) -> AsyncIterator[Connector]:
-    """Start a connector with its metrics and its tasks, and stop it at the end of the block."""
+async def open_connector(config: ConnectorConfig, lifecycle: Lifecycle) -> AsyncIterator[Connector | None]:
+    """Start a connector with its metrics and its tasks, and stop it at the end of the block.
+
+    Yields None when it was to stop before the venue let it start.
+    """
     stop_metrics = start_metrics_server(config.metrics)
     clock = SystemClock()
-    connector = Connector(config, clock, make_adapter(config, clock))
-    latency = connector.core.latency
-    collectors = (ConnectorCollector(connector.core), LatencyCollector("connector", latency))
-    for collector in collectors:
-        REGISTRY.register(collector)
     try:
-        await connector.start()
-        assert connector.server is not None, "start made it"
-        lifecycle.supervise(connector.adapter.run(), "venue")
-        lifecycle.supervise(connector.serve(), "serve")
-        lifecycle.supervise(watch_loop(latency.recorder(Hop.LOOP_LAG), clock.monotonic_ns, latency.roll), "loop")
-        settle_heap()
-        _log.info(
-            "ready",
-            addresses=connector.server.addresses,
-            exchange=config.exchange,
-            symbols=sorted(connector.adapter.instruments),
+        connector = await start_when_allowed(
+            lambda: Connector(config, clock, make_adapter(config, clock)), lifecycle.stop_event
         )
-        yield connector
-    finally:
-        await connector.stop()
+        if connector is None:
+            yield None
+            return
+        latency = connector.core.latency
+        collectors = (ConnectorCollector(connector.core), LatencyCollector("connector", latency))
         for collector in collectors:
-            REGISTRY.unregister(collector)
+            REGISTRY.register(collector)
+        try:
+            assert connector.server is not None, "start made it"
+            lifecycle.supervise(connector.adapter.run(), "venue")
+            lifecycle.supervise(connector.serve(), "serve")
+            lifecycle.supervise(watch_loop(latency.recorder(Hop.LOOP_LAG), clock.monotonic_ns, latency.roll), "loop")
+            settle_heap()
+            _log.info(
+                "ready",
+                addresses=connector.server.addresses,
+                exchange=config.exchange,
+                symbols=sorted(connector.adapter.instruments),
+            )
+            yield connector
+        finally:
+            await connector.stop()
+            for collector in collectors:
+                REGISTRY.unregister(collector)
+    finally:
         stop_metrics()
 
 

@@ -20,12 +20,16 @@ from opensqt.connector.trade_stream import TradeStream, Work
 from opensqt.connector.wakeup import Wakeup
 from opensqt.domain.errors import ErrorReason, OpensqtError, StateError, invalid_field
 from opensqt.proto import trade_pb2
+from opensqt.runtime.crash_points import crash_point
 
 HELLO_TIMEOUT_S = 10.0
 HEARTBEAT_CHECK_S = 1.0
 GOODBYE_PAUSE_S = 0.25
 
 Requests = AsyncIterator[trade_pb2.TradeRequest]
+
+_TELLING = crash_point("connector.telling", "events are taken from the session and not written to the engine")
+_TOLD = crash_point("connector.told", "events were written to the engine")
 
 _log = structlog.get_logger(__name__)
 
@@ -58,7 +62,9 @@ class TradeServicer:
                 is_last = session.is_ended
                 event = session.take(self._core.clock.now_ns())
                 if event:
+                    _TELLING()
                     yield event
+                    _TOLD()
         finally:
             if reader is not None:
                 reader.cancel()

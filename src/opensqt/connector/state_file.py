@@ -14,6 +14,11 @@ import msgspec
 from opensqt.connector.leases import Lease
 from opensqt.domain.errors import ErrorReason, UnavailableError
 from opensqt.runtime.config import ConfigError
+from opensqt.runtime.crash_points import crash_point
+
+_SAVING = crash_point("connector.saving", "the state file is to be replaced, nothing is written")
+_WRITTEN = crash_point("connector.written", "the new state file is complete and not in its place")
+_REPLACED = crash_point("connector.replaced", "the new state file is in its place")
 
 _MAY_PASS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
 
@@ -59,13 +64,16 @@ class StateFile:
             ConfigError: it can never be written there.
         """
         temporary = self._path.with_name(f"{self._path.name}.new")
+        _SAVING()
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with temporary.open("wb") as file:
                 file.write(msgspec.json.encode(state))
                 file.flush()
                 os.fsync(file.fileno())
+            _WRITTEN()
             temporary.replace(self._path)
+            _REPLACED()
         except OSError as error:
             if error.errno in _MAY_PASS:
                 raise UnavailableError(

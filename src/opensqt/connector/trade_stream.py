@@ -28,6 +28,7 @@ from opensqt.domain.errors import (
 )
 from opensqt.domain.fill import CashFlow, Fill
 from opensqt.proto import trade_pb2
+from opensqt.runtime.crash_points import crash_point
 
 HEARTBEAT_LIMIT_NS: Final = 10 * NS_PER_S
 PAGE: Final = 1000
@@ -35,6 +36,10 @@ MAX_QUERIES: Final = 500
 MAX_WAIT_MS: Final = 1_000
 
 Work = Coroutine[Any, Any, None]
+
+_RECEIVED = crash_point("connector.received", "commands were read from the stream and not looked at")
+_SUBMITTING = crash_point("connector.submitting", "commands have passed the gateway and are not sent to the venue")
+_SUBMITTED = crash_point("connector.submitted", "commands were handed to the venue's connection, no answer has come")
 
 
 @final
@@ -88,11 +93,14 @@ class TradeStream:
         """
         kind = request.WhichOneof("request")
         if kind == "commands":
+            _RECEIVED()
             commands, queries = self._core.trade.handle(
                 self._session, request.commands, self._core.clock.monotonic_ns()
             )
             if commands:
+                _SUBMITTING()
                 self._adapter.orders.submit(commands)
+                _SUBMITTED()
             for query in queries:
                 if self._queries >= MAX_QUERIES:
                     busy = LimitError(

@@ -27,6 +27,7 @@ from opensqt.engine.trade_link import HEARTBEAT_S, SNAPSHOT_S, TradeLink
 from opensqt.proto import exchange_pb2, trade_pb2
 from opensqt.proto.exchange_pb2_grpc import ExchangeServiceStub
 from opensqt.runtime.backoff import Backoff
+from opensqt.runtime.crash_points import crash_point
 from opensqt.runtime.grpc_client import call, to_typed_error
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ if TYPE_CHECKING:
 UNARY_S = 5.0
 LEAVE_S = 1.0
 WRITE_QUEUE = 2_000
+LONGEST_PAUSE_MS = 500
+"""Between two tries to reach the connector. It is short: meanwhile our orders rest unattended."""
+
+_SENDING = crash_point("engine.sending", "commands were taken from the queue and not yet written to the stream")
+_SENT = crash_point("engine.sent", "commands were written to the stream, no answer has come")
 
 _log = structlog.get_logger(__name__)
 
@@ -68,7 +74,7 @@ class ExchangeClient:
         self._clock = clock
         self._take = take
         self._latency = latency
-        self._backoff = Backoff(100, 2_000, rng)
+        self._backoff = Backoff(100, LONGEST_PAUSE_MS, rng)
         self._writes: asyncio.Queue[trade_pb2.TradeRequest] | None = None
         self._reset_reason: str | None = None
         self._call: Any = None
@@ -228,7 +234,13 @@ class ExchangeClient:
         assert writes is not None, "a session has its queue"
         try:
             while True:
-                await trade.write(await writes.get())
+                request = await writes.get()
+                is_order = request.WhichOneof("request") == "commands"
+                if is_order:
+                    _SENDING()
+                await trade.write(request)
+                if is_order:
+                    _SENT()
         except aio.AioRpcError as error:
             self.reset(f"writing failed: {error.details()}")
         except asyncio.InvalidStateError as error:

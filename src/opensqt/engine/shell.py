@@ -21,11 +21,17 @@ from opensqt.engine.exchange_client import ExchangeClient
 from opensqt.engine.publisher import Publisher
 from opensqt.engine.store.store import Store
 from opensqt.engine.store.watch import StoreWatch
+from opensqt.runtime.crash_points import crash_point
 from opensqt.runtime.sqlite import StoreError
 
 TIMER_S = 0.2
 EQUITY_S = 30.0
 DISK_S = 5.0
+
+_HEARD = crash_point("engine.heard", "events have arrived, nothing is decided")
+_DECIDED = crash_point("engine.decided", "events were taken, nothing is sent and nothing queued for the disk")
+_INTENT = crash_point("engine.intent", "orders are decided and not yet in the queue to the connector")
+_EPOCH_SAVED = crash_point("engine.epoch_saved", "the run's epoch is on disk, its first order is not decided")
 
 _log = structlog.get_logger(__name__)
 
@@ -61,7 +67,10 @@ class EngineShell:
         """Hand one turn to the core and carry out what it answers."""
         newest = events[-1]
         self._receive_ns = getattr(newest, "receive_ns", 0)
-        self._carry_out(self.core.handle_batch(events, self.clock.now_ns()))
+        _HEARD()
+        commands = self.core.handle_batch(events, self.clock.now_ns())
+        _DECIDED()
+        self._carry_out(commands)
         self.publisher.after_turn()
         if self.core.attached is not self._was_attached:
             self._was_attached = self.core.attached
@@ -140,6 +149,7 @@ class EngineShell:
             return
         sends, records, reattach = sort_commands(commands)
         if sends and self.client is not None:
+            _INTENT()
             self.client.send(sends, self._receive_ns)
         if records:
             self._save_later(records)
@@ -189,6 +199,7 @@ class EngineShell:
         except StoreError as error:
             _log.error("state_not_saved", bot=bot_id, error=str(error))
             return
+        _EPOCH_SAVED()
         self.take([Saved(bot_id)])
 
 

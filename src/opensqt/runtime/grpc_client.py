@@ -33,7 +33,7 @@ _OPTIONS: tuple[tuple[str, Any], ...] = (
     # gRPC waits up to two minutes between tries by default; a restarted neighbour must be found within seconds.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.max_reconnect_backoff_ms", 500),
     # Orders are never sent twice behind our back.
     ("grpc.enable_retries", 0),
     # A channel of its own, not one shared through gRPC's global pool: closing it must close it.

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import final
 
 from opensqt.runtime.config_problems import ConfigError
+from opensqt.runtime.crash_points import crash_point
 
 BUSY_TIMEOUT_MS = 5_000
 RETRY_AFTER_S = 0.5
@@ -121,6 +122,11 @@ def back_up(source: Path, target: Path) -> int:
         raise OSError(str(error)) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+_AT_BEGIN = crash_point("store.begin", "records wait in memory, nothing of them is on disk")
+_AT_COMMIT = crash_point("store.commit", "records are in the transaction, which is not committed")
+_COMMITTED = crash_point("store.committed", "records are on disk, nobody was told")
 
 
 def _unusable(path: Path, why: str) -> ConfigError:
@@ -249,6 +255,7 @@ class WriterThread:
 
     def _commit(self, connection: sqlite3.Connection, group: list[Job]) -> None:
         failed: list[Exception] = []
+        _AT_BEGIN()
         connection.execute("BEGIN IMMEDIATE")
         try:
             for job in group:
@@ -261,11 +268,13 @@ class WriterThread:
                     connection.execute("ROLLBACK TO job")
                     failed.append(error)
                 connection.execute("RELEASE job")
+            _AT_COMMIT()
             connection.execute("COMMIT")
         except sqlite3.Error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+        _COMMITTED()
         self._last_commit_ns = time.monotonic_ns()
         for failure in failed:
             self._on_error(failure)

@@ -9,6 +9,8 @@ from aiohttp import web
 from opensqt.sim.fault_kinds import ACTION_KINDS, Fault, FaultKind, Schedule
 from opensqt.sim.host import Host
 
+_MAX_FILLS = 100_000
+
 
 class FaultRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What may be posted: faults, and seeded schedules of them."""
@@ -28,6 +30,7 @@ class Control:
         """Return the routes."""
         return [
             web.get("/sim/status", self._status),
+            web.get("/sim/audit", self._audit),
             web.get("/sim/faults", self._list),
             web.post("/sim/faults", self._add),
             web.delete("/sim/faults", self._clear),
@@ -49,6 +52,26 @@ class Control:
                 "fault_kinds": [kind.value for kind in FaultKind],
             }
         )
+
+    async def _audit(self, request: web.Request) -> web.Response:
+        """Tell the truth about one account: what it holds, every fill, and the peaks it reached."""
+        host = self._host
+        host.turn()
+        name = request.query.get("account", "")
+        exchange = host.venue.exchange
+        if name not in exchange.users:
+            return _json({"error": f"account was {name!r}; it must be one of {', '.join(exchange.users)}"}, status=400)
+        view = exchange.venue.view
+        value = {
+            "time_ns": exchange.now_ns,
+            "balances": view.balances(name),
+            "positions": view.positions(name),
+            "open_orders": view.open_orders(name),
+            "fills": view.fills(name, limit=_MAX_FILLS),
+            "cash_flows": view.cash_flows(name),
+            "peaks": exchange.audit.peaks(name),
+        }
+        return web.Response(body=msgspec.json.encode(value), content_type="application/json")
 
     async def _list(self, _: web.Request) -> web.Response:
         return _json({"faults": self._host.plan.listing(self._host.real_ms())})

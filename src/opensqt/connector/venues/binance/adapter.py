@@ -51,6 +51,9 @@ from opensqt.domain.clock import NS_PER_MS, NS_PER_S, Clock
 from opensqt.domain.errors import ErrorReason, UnavailableError
 from opensqt.domain.instrument import Instrument
 from opensqt.domain.market import BookValidity
+from opensqt.runtime.crash_points import crash_point
+
+_PUSHED = crash_point("binance.pushed", "the venue has pushed an account event, nothing was made of it")
 
 _log = structlog.get_logger(__name__)
 
@@ -275,6 +278,7 @@ class BinanceAdapter:
         if isinstance(event, ListenKeyExpiredEvent):
             self._user_stream.expired()
         else:
+            _PUSHED()
             self._book.on_event(event)
 
     async def _take_over(self) -> None:

@@ -34,11 +34,16 @@ from opensqt.domain.account import Position
 from opensqt.domain.clock import NS_PER_MS, Clock
 from opensqt.domain.errors import ErrorReason, NotFoundError, OpensqtError
 from opensqt.domain.order import Order
+from opensqt.runtime.crash_points import crash_point
 
 ASK_AFTER_S: Final = (0.0, 0.2, 0.5, 1.0, 2.0)
 
 Result = OrderReport | Failure | None
 """An order, a failure, or neither: done, and the orders concerned tell by themselves."""
+
+_SENDING = crash_point("binance.sending", "an order request is built and not written to the venue")
+_SENT = crash_point("binance.sent", "an order request was written to the venue, its answer has not come")
+_ANSWERED = crash_point("binance.answered", "the venue's answer was read, nobody was told")
 
 _log = structlog.get_logger(__name__)
 
@@ -132,7 +137,9 @@ class BinanceOrderEntry:
     def _send(self, command: VenueCommand, request: Request) -> bool:
         assert self._api is not None, "asked for before"
         # Answers come in a later turn of the loop, so the time after sending is known by then.
+        _SENDING()
         is_sent = self._api.send(request, lambda answer: self._on_answer(command, sent_ns, answer))
+        _SENT()
         sent_ns = self._clock.now_ns()
         return is_sent
 
@@ -140,6 +147,7 @@ class BinanceOrderEntry:
         sent_ns = self._clock.now_ns()
         commands = [command for command, _request in chunk]
         request = chunk[0][1] if len(chunk) == 1 else self._batch(commands)
+        _SENDING()
         found = await self._q.rest.send(request)
         results: list[Result]
         try:
@@ -183,6 +191,7 @@ class BinanceOrderEntry:
         self._done(command, sent_ns, result)
 
     def _done(self, command: VenueCommand, sent_ns: int, result: Result) -> None:
+        _ANSWERED()
         if isinstance(result, Failure):
             self._failed(command, sent_ns, result)
             return

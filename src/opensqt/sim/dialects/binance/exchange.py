@@ -16,6 +16,7 @@ from opensqt.domain.order import Order
 from opensqt.matching.config import ZERO_LATENCY, HistoryConfig, QueueConfig, VenueConfig
 from opensqt.matching.events import CommandDone, MarketEvent, MarkUpdate, Outcome, VenueEvent
 from opensqt.matching.venue import SimulatedVenue
+from opensqt.sim.audit import Audit
 from opensqt.sim.dialects.binance.accounts import SHORT_SUFFIX, KeyPair, OrderFacts, User, free_to_move
 from opensqt.sim.dialects.binance.errors import ApiError
 from opensqt.sim.dialects.binance.limits import LimitConfig
@@ -73,6 +74,7 @@ class Exchange:
         self.user_events = UserEvents(
             self.venue, self.users, self.rules_by_canonical, lambda user, event: self._events.append((user, event))
         )
+        self.audit = Audit(self.venue)
         self.now_ns = 0
         self._command_id = 0
         self._transfers = 0
@@ -89,7 +91,7 @@ class Exchange:
     def on_market(self, event: MarketEvent) -> None:
         """Let the market move, and with it orders, marks and positions."""
         self.now_ns = max(self.now_ns, event.time_ns)
-        self.user_events.tell(self.venue.on_market(event))
+        self.happened(self.venue.on_market(event))
         if isinstance(event, MarkUpdate) and self.now_ms >= self._next_balance_ms:
             self._next_balance_ms = self.now_ms + _BALANCE_EVERY_MS
             for user in self.users.values():
@@ -103,7 +105,7 @@ class Exchange:
     def advance(self, now_ns: int) -> None:
         """Move the clock: countdowns and good-till-dates."""
         self.now_ns = max(self.now_ns, now_ns)
-        self.user_events.tell(self.venue.advance(self.now_ns))
+        self.happened(self.venue.advance(self.now_ns))
         now_ms = self.now_ms
         for user in self.users.values():
             # Its first money arrived when the venue opened; a balance of time 0 counts as never used.
@@ -119,6 +121,12 @@ class Exchange:
         """Return the private events since the last call."""
         events, self._events = self._events, []
         return events
+
+    def happened(self, events: list[VenueEvent]) -> None:
+        """Note, book and tell what the exchange did at one moment."""
+        if events:
+            self.audit.observe(events)
+            self.user_events.tell(events)
 
     def tell(self, user: User, event: UserEvent) -> None:
         """Tell a user something that is no order and no fill."""
@@ -180,7 +188,7 @@ class Exchange:
     def run(self, events: Iterable[VenueEvent]) -> CommandDone:
         """Tell what a command caused and return its answer."""
         rows = list(events)
-        self.user_events.tell(rows)
+        self.happened(rows)
         done = [event for event in rows if isinstance(event, CommandDone)]
         assert len(done) == 1, "without latency every command is answered at once"
         return done[0]
@@ -244,7 +252,7 @@ class Exchange:
     def transfer(self, user: User, amount: Decimal) -> None:
         """Move money in or out of a user's wallet."""
         self._transfers += 1
-        self.user_events.tell(self.venue.transfer(user.name, amount, f"user-{self._transfers}", self.now_ns))
+        self.happened(self.venue.transfer(user.name, amount, f"user-{self._transfers}", self.now_ns))
 
     def lend(self, user: User, account: str) -> None:
         """Move what is free in a hedge-mode user's other account to the one that is about to use it."""
@@ -276,7 +284,7 @@ class Exchange:
         key = f"{INTERNAL_TRANSFER}{self._transfers}"
         events: list[Any] = self.venue.transfer(source, -amount, f"{key}-out", self.now_ns)
         events += self.venue.transfer(target, amount, f"{key}-in", self.now_ns)
-        self.user_events.tell(events)
+        self.happened(events)
 
 
 def _newest(found: tuple[str, Order]) -> int:

@@ -80,7 +80,7 @@ class OrderDesk:
         )
         done = next(event for event in events if isinstance(event, CommandDone))
         if done.outcome is not Outcome.CONFIRMED or done.order is None:
-            exchange.user_events.tell(events)
+            exchange.happened(events)
             raise refusal(done, amends=False)
         if placement.time_in_force == "FOK" and done.order.state is OrderState.EXPIRED and not done.order.filled_lots:
             # The venue keeps no record of it and tells nobody.
@@ -98,7 +98,7 @@ class OrderDesk:
         user.remember(number, facts)
         if placement.good_till_ms:
             exchange.expire_at(user, number, placement.good_till_ms)
-        exchange.user_events.tell(events)
+        exchange.happened(events)
         is_final = placement.venue_type is OrderType.MARKET or placement.time_in_force in {"IOC", "FOK"}
         shown = done.order if placement.wants_result and is_final else _as_accepted(done.order)
         return encode.order_reply(shown, facts, rules, legacy=exchange.config.legacy_fields)

@@ -1,0 +1,1 @@
+"""`make crash`: kill the processes of a trading bot again and again, and prove that nothing is lost or doubled."""

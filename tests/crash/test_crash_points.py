@@ -1,0 +1,58 @@
+"""F27, F28: a process that dies at any send or persistence boundary loses nothing and doubles nothing."""
+
+import importlib
+import time
+
+import pytest
+
+from crash.look import Look
+from crash.plan import HOOKS
+from crash.referee import compare, stop_flat
+from crash.report import Report
+from crash.world import World, wait_until
+from opensqt.runtime.crash_points import EXIT_CODE, declared
+
+pytestmark = pytest.mark.slow
+
+MODULES = (
+    "opensqt.runtime.sqlite",
+    "opensqt.engine.shell",
+    "opensqt.engine.exchange_client",
+    "opensqt.connector.servicer_trade",
+    "opensqt.connector.trade_stream",
+    "opensqt.connector.state_file",
+    "opensqt.connector.venues.binance.adapter",
+    "opensqt.connector.venues.binance.order_entry",
+)
+SERVICE = {name: service for service, hooks in HOOKS.items() for name, _at_most in hooks}
+AT = {"connector.saving": 2, "connector.written": 2, "connector.replaced": 2}
+"""How often a point is passed before the process dies there, where once would be before anything was traded."""
+
+
+def test_every_declared_point_is_one_that_the_kills_know() -> None:
+    for name in MODULES:
+        importlib.import_module(name)
+    assert set(declared()) == set(SERVICE)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("point", sorted(SERVICE))
+def test_f28_death_at_a_boundary_loses_nothing_and_doubles_nothing(world: World, look: Look, point: str) -> None:
+    service = world.services[SERVICE[point]]
+    service.kill()
+    service.start(f"{point}:{AT.get(point, 1)}")
+    look.reset()
+    assert wait_until(lambda: service.code is not None, 40), f"{point} was not reached\n{service.last_words()}"
+    assert service.code == EXIT_CODE, service.last_words()
+    died_ns = time.time_ns()
+    service.start()
+    look.reset()
+    assert wait_until(lambda: look.quoting(died_ns), 30), f"{look.bot()}\n{service.last_words()}"
+    assert look.agreement(30), "engine and venue disagree"
+    world.sim.call("DELETE", "/faults")
+    report = Report(0)
+    stop_flat(report, look, world)
+    compare(report, world.sim.audit(), world.database)
+    report.judge()
+    assert not report.problems, report.text()
+    assert report.orders > 0
