@@ -87,6 +87,10 @@ SEED ?=
 simulate: $(VENV)/.installed $(VENV)/.test-tools ## Run SEEDS seeds of the whole system from FIRST on, or replay one: SEED=n
 	PYTHONPATH=tests $(BIN)/python -m simulation.simulate $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST)) $(ARGS)
 
+.PHONY: crash
+crash: $(VENV)/.installed $(VENV)/.test-tools ## Kill the processes of a trading bot KILLS=200 times (SEED=1) and prove that nothing is lost or doubled
+	PYTHONPATH=tests $(BIN)/python -m crash --kills $(or $(KILLS),200) --seed $(or $(SEED),1) $(ARGS)
+
 .PHONY: bench
 bench: $(VENV)/.installed $(VENV)/.test-tools ## Benchmarks with their in-run baselines, and the gates
 	$(BIN)/python -m pytest bench -o testpaths= -o timeout=600 $(ARGS)

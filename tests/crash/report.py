@@ -12,6 +12,7 @@ class Report:
     """What was done and what was found. `problems` is empty when nothing was lost."""
 
     seed: int
+    max_recovery_s: float = MAX_RECOVERY_S
     kills: int = 0
     kills_by_service: dict[str, int] = field(default_factory=dict)
     kills_at_crash_points: dict[str, int] = field(default_factory=dict)
@@ -38,7 +39,7 @@ class Report:
 
     def recovered(self, service: str, seconds: float) -> None:
         self.recovery_s.setdefault(service, []).append(round(seconds, 2))
-        self.slow_recoveries += seconds > MAX_RECOVERY_S
+        self.slow_recoveries += seconds > self.max_recovery_s
 
     def judge(self) -> None:
         """Turn every number that is not as promised into a problem."""
@@ -49,7 +50,7 @@ class Report:
         if self.wallet_at_venue != self.wallet_by_ledger:
             self.problems.append(f"the ledger makes {self.wallet_by_ledger}, the venue has {self.wallet_at_venue}")
         if self.slow_recoveries:
-            self.problems.append(f"{self.slow_recoveries} recoveries took more than {MAX_RECOVERY_S:g} s")
+            self.problems.append(f"{self.slow_recoveries} recoveries took more than {self.max_recovery_s:g} s")
 
     def as_json(self) -> dict[str, Any]:
         found = asdict(self)

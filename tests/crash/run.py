@@ -7,7 +7,7 @@ from pathlib import Path
 from crash.look import Look
 from crash.plan import SERVICES, Plan
 from crash.referee import compare, stop_flat
-from crash.report import Report
+from crash.report import MAX_RECOVERY_S, Report
 from crash.world import FAULTS, World, wait_until
 from opensqt.runtime.crash_points import EXIT_CODE
 
@@ -27,16 +27,19 @@ class Run:
         kills: how many.
         seed: of the venue, its faults and the kills.
         say: told what happens.
+        max_recovery_s: from a death until the bot quotes again.
     """
 
-    def __init__(self, folder: Path, kills: int, seed: int, say: object = None) -> None:
+    def __init__(
+        self, folder: Path, kills: int, seed: int, say: object = None, *, max_recovery_s: float = MAX_RECOVERY_S
+    ) -> None:
         self._kills = kills
         self._world = World(folder, seed=seed)
         self._plan = Plan(seed)
         self._armed: dict[str, str] = {}
         self._connector_starts: deque[float] = deque(maxlen=MAX_CONNECTOR_STARTS)
         self._say = say if callable(say) else lambda _text: None
-        self.report = Report(seed)
+        self.report = Report(seed, max_recovery_s)
 
     def __call__(self) -> Report:
         began_s = time.monotonic()

@@ -118,7 +118,7 @@ class World:
     """A venue and three services in a folder of their own."""
 
     def __init__(
-        self, folder: Path, *, seed: int, speed: float = 60.0, changes: Mapping[str, dict[str, Any]] | None = None
+        self, folder: Path, *, seed: int, speed: float = 20.0, changes: Mapping[str, dict[str, Any]] | None = None
     ) -> None:
         self.folder = folder
         self.sim = Sim(seed, speed)

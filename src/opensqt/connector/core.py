@@ -99,6 +99,7 @@ class ConnectorCore:
             costs=capabilities.command_costs,
             window_ns=capabilities.placement_window_ms * NS_PER_MS,
             started_ns=clock.monotonic_ns(),
+            check_id=self.leases.check_id,
         )
         self.trade = TradeHub(
             self.mirror,
@@ -133,6 +134,7 @@ class ConnectorCore:
     def on_trade(self, trade: PublicTrade) -> None:
         """Take one trade of the market: the newest is the price."""
         self.last_trades[trade.symbol] = trade
+        self.mirror.trade_ticks[trade.symbol] = trade.price_ticks
         if len(self.topics.prices):
             self.topics.prices.publish(trade.symbol, self.price_of(trade))
         if len(self.topics.trades):
@@ -208,7 +210,7 @@ class ConnectorCore:
 
     def on_position(self, position: Position) -> None:
         """Take a position."""
-        self.mirror.positions[position.symbol] = position
+        self.mirror.on_position(position)
         self.topics.positions.publish(position.symbol, position)
         self.trade.publish(position.symbol, lambda: frames.position_frame(position))
 

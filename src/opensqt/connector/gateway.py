@@ -19,6 +19,7 @@ from typing import final
 import msgspec
 
 from opensqt.connector.commands import Amend, Cancel, CancelAll, Outcome, OutcomeReport, Place, VenueCommand
+from opensqt.connector.exposure import PendingExposure
 from opensqt.connector.mirror import AccountMirror
 from opensqt.connector.order_checks import (
     check_amend,
@@ -31,7 +32,7 @@ from opensqt.connector.order_checks import (
 from opensqt.connector.outcome_group import OutcomeGroup
 from opensqt.connector.rate_budget import CommandCosts, Lane, RateBudget
 from opensqt.connector.settle import Unsettled
-from opensqt.connector.veto import PendingExposure, Veto
+from opensqt.connector.veto import Veto
 from opensqt.domain.errors import ErrorReason, LimitError, NotFoundError, invalid_field
 from opensqt.domain.order import Order, OrderRequest
 from opensqt.domain.order_state import OrderState
@@ -62,6 +63,7 @@ class OrderGateway:
         costs: CommandCosts = CommandCosts(),  # noqa: B008  frozen
         window_ns: int = 0,
         started_ns: int = 0,
+        check_id: Callable[[str], None] = lambda _client_order_id: None,
     ) -> None:
         self._mirror = mirror
         self._veto = veto
@@ -69,6 +71,7 @@ class OrderGateway:
         self._id_pattern = id_pattern
         self._timeout_ns = timeout_ns
         self._costs = costs
+        self._check_id = check_id
         self._next_token = 1
         self._in_flight: dict[int, _InFlight] = {}
         self._placing: dict[str, Place] = {}
@@ -87,19 +90,10 @@ class OrderGateway:
         """
         instrument = instrument_of(self._mirror, request.symbol)
         check_place(instrument, request, self._id_pattern)
+        self._check_id(request.client_order_id)
         self._refuse_duplicate(request)
         pending = self._pending.setdefault(request.symbol, PendingExposure())
-        self._veto.check(
-            instrument,
-            request.side,
-            request.type,
-            request.price_ticks,
-            request.lots,
-            reduce_only=request.reduce_only,
-            adds_order=True,
-            pending=pending,
-            now_ns=now_ns,
-        )
+        self._veto.check_place(instrument, request, pending, now_ns)
         self._take(Lane.AMEND if request.reduce_only else Lane.NEW, self._costs.place, now_ns)
         self._veto.sent(now_ns)
         command = Place(self._token(), request)
@@ -126,17 +120,8 @@ class OrderGateway:
         instrument = instrument_of(self._mirror, symbol)
         order = self.open_order(symbol, client_order_id, "")
         check_amend(instrument, order, price_ticks, total_lots, instrument_revision)
-        self._veto.check(
-            instrument,
-            order.side,
-            order.type,
-            price_ticks,
-            max(1, total_lots - order.lots),
-            reduce_only=order.reduce_only,
-            adds_order=False,
-            pending=self._pending.get(symbol, PendingExposure()),
-            now_ns=now_ns,
-        )
+        pending = self._pending.setdefault(symbol, PendingExposure())
+        self._veto.check_amend(instrument, order, price_ticks, total_lots, pending, now_ns)
         self._take(Lane.AMEND, self._costs.amend, now_ns)
         self._veto.sent(now_ns)
         command = Amend(
@@ -149,6 +134,8 @@ class OrderGateway:
             total_lots=total_lots,
             instrument_revision=instrument_revision,
         )
+        if total_lots > order.lots:
+            pending.amending(order.client_order_id, command.token, total_lots)
         self._track(command, reply, now_ns)
         return command
 
@@ -232,6 +219,8 @@ class OrderGateway:
         command = entry.command
         if isinstance(command, Place):
             self._placed(command, report, now_ns)
+        elif isinstance(command, Amend):
+            self._amended(command, report)
         entry.reply(report)
         return None
 
@@ -326,6 +315,13 @@ class OrderGateway:
             self.unsettled.add(order, now_ns, token=command.token, on_settled=lambda: pending.count(request, -1))
             return
         self._pending[request.symbol].count(request, -1)
+
+    def _amended(self, command: Amend, report: OutcomeReport) -> None:
+        known = self._mirror.order(command.client_order_id)
+        is_shown = known is not None and known.lots == command.total_lots
+        # Of unknown outcome, or confirmed and not shown: it counts until the order is over.
+        if report.outcome is Outcome.REJECTED or is_shown:
+            self._pending[command.symbol].amended(command.client_order_id, command.token)
 
     def _late(self, report: OutcomeReport) -> Order | None:
         order = self.unsettled.order_of_token(report.token)

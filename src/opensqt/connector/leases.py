@@ -9,15 +9,24 @@ Leases outlive the connector: they are kept in its state file, and after a resta
 until it attaches.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import IntEnum, unique
 from typing import final
 
 import msgspec
 
-from opensqt.domain.client_id import bot_prefix
-from opensqt.domain.errors import ErrorReason, StateError
+from opensqt.domain.client_id import EPOCH_LENGTH, PREFIX, PREFIX_LENGTH, bot_prefix, epoch_text
+from opensqt.domain.errors import ErrorReason, LimitError, StateError
 from opensqt.domain.order import Order
+
+MAX_LEASES = 1_000
+MAX_BOT_EPOCHS = 10_000
+
+REMEDY = (
+    "If the newer claim was a mistake: stop whoever made it, stop this connector, remove the bot under bot_epochs (and "
+    "the claimant under leases) in its state_file, then start the connector and the right engine again"
+)
+"""What an operator does about a bot that somebody else has claimed."""
 
 
 @unique
@@ -53,12 +62,13 @@ class LeaseBook:
     def __init__(self) -> None:
         self._held: dict[str, _Held] = {}
         self._bot_epochs: dict[str, int] = {}
+        self._floors: dict[str, str] = {}
 
     def restore(self, leases: Iterable[Lease], bot_epochs: dict[str, int], now_ns: int) -> None:
         """Take over what a former connector knew; its engines count as vanished now."""
         for lease in leases:
             self._held[lease.engine_id] = _Held(lease, None, now_ns)
-        self._bot_epochs.update(bot_epochs)
+        self._raise_epochs(bot_epochs)
 
     def leases(self) -> list[Lease]:
         """Return every lease, to be kept."""
@@ -88,12 +98,32 @@ class LeaseBook:
             seen = self._bot_epochs.get(tag, 0)
             if epoch < seen:
                 raise _fenced(f"bot {tag}", epoch, seen)
+        if lease.engine_id not in self._held and len(self._held) >= MAX_LEASES:
+            raise _too_many("engines hold leases or vanished a short while ago", MAX_LEASES)
+        if len(self._bot_epochs.keys() | lease.bots.keys()) > MAX_BOT_EPOCHS:
+            raise _too_many("bot tags are remembered in the state file", MAX_BOT_EPOCHS)
         replaced = self._take_bots(lease)
         if held is not None and held.session is not None:
             replaced.append(held.session)
-        self._bot_epochs.update(lease.bots)
+        self._raise_epochs(lease.bots)
         self._held[lease.engine_id] = _Held(lease, session, 0)
         return replaced
+
+    def check_id(self, client_order_id: str) -> None:
+        """Refuse the id of a bot's earlier run: whoever uses it was replaced and does not know it yet.
+
+        Raises:
+            StateError: FENCED.
+        """
+        floor = self._floors.get(client_order_id[:PREFIX_LENGTH])
+        if floor is not None and client_order_id[PREFIX_LENGTH : PREFIX_LENGTH + EPOCH_LENGTH] < floor:
+            tag = client_order_id[len(PREFIX) : PREFIX_LENGTH].rstrip("Z")
+            raise StateError(
+                ErrorReason.FENCED,
+                f"order {client_order_id} is of an earlier run of bot {tag}, which run {self._bot_epochs[tag]} has "
+                "replaced; nothing was sent; stop whoever sent it",
+                metadata={"client_order_id": client_order_id, "needed": str(self._bot_epochs[tag])},
+            )
 
     def detach(self, session: int, now_ns: int) -> None:
         """Note that an engine's stream ended; the grace time begins."""
@@ -119,6 +149,11 @@ class LeaseBook:
     def drop(self, engine_id: str) -> None:
         """Forget a lease: its engine is gone and everything that its policy wanted is done."""
         self._held.pop(engine_id, None)
+
+    def _raise_epochs(self, epochs: Mapping[str, int]) -> None:
+        self._bot_epochs.update(epochs)
+        for tag, epoch in epochs.items():
+            self._floors[bot_prefix(tag)] = epoch_text(epoch)
 
     def _take_bots(self, lease: Lease) -> list[int]:
         # Another engine that holds one of these bots with an older epoch loses them; with the same epoch we would not
@@ -154,6 +189,14 @@ def orders_to_cancel(lease: Lease, open_orders: Iterable[Order]) -> list[Order]:
 def _fenced(who: str, epoch: int, needed: int) -> StateError:
     return StateError(
         ErrorReason.FENCED,
-        f"{who} came with epoch {epoch}, but {needed} is needed: a newer run holds it; stop this one",
+        f"{who} came with epoch {epoch}, but {needed} is needed: a newer run holds it; stop this one. {REMEDY}",
         metadata={"epoch": str(epoch), "needed": str(needed)},
+    )
+
+
+def _too_many(what: str, limit: int) -> LimitError:
+    return LimitError(
+        ErrorReason.RATE_LIMITED,
+        f"{limit} {what} already, which no set-up needs; end the ones that are not wanted",
+        retry_after_ms=1_000,
     )

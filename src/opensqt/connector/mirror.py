@@ -18,6 +18,7 @@ from opensqt.domain.order import Order, Side
 MAX_ENDED_ORDERS = 50_000
 MAX_RECENT_FILLS = 10_000
 MAX_RECENT_FLOWS = 2_000
+MAX_UNTOLD = 10_000
 
 
 def order_key(client_order_id: str, exchange_order_id: str) -> str:
@@ -35,6 +36,7 @@ class AccountMirror:
         self.accounts: dict[str, Account] = {}
         self.marks: dict[str, MarkPrice] = {}
         self.mark_ticks: dict[str, int] = {}
+        self.trade_ticks: dict[str, int] = {}
         self.fills: deque[Fill] = deque(maxlen=MAX_RECENT_FILLS)
         self.flows: deque[CashFlow] = deque(maxlen=MAX_RECENT_FLOWS)
         self._open: dict[str, Order] = {}
@@ -44,6 +46,7 @@ class AccountMirror:
         self._flow_ids: OrderedDict[str, None] = OrderedDict()
         self._open_count: dict[str, int] = {}
         self._open_lots: dict[tuple[str, Side], int] = {}
+        self._untold: dict[str, deque[tuple[int, Side, int]]] = {}
 
     def on_order(self, order: Order) -> bool:
         """Take an order's state; return False when it says nothing new."""
@@ -53,6 +56,7 @@ class AccountMirror:
             return False
         if known is not None and not known.state.is_terminal:
             self._count(known, -1)
+        self._executed(order, order.filled_lots - (known.filled_lots if known is not None else 0))
         if order.exchange_order_id:
             self._by_exchange_id[order.symbol, order.exchange_order_id] = key
         if order.state.is_terminal:
@@ -64,6 +68,13 @@ class AccountMirror:
             self._open[key] = order
             self._count(order, 1)
         return True
+
+    def on_position(self, position: Position) -> None:
+        """Take a position: it has what was executed until its time."""
+        self.positions[position.symbol] = position
+        untold = self._untold.get(position.symbol)
+        while untold and (untold[0][0] <= position.venue_time_ns or not position.venue_time_ns):
+            untold.popleft()
 
     def on_fill(self, fill: Fill) -> bool:
         """Take an execution; return False when its trade id was seen."""
@@ -111,6 +122,11 @@ class AccountMirror:
         """Return what the open orders of one side can still fill; reduce-only ones cannot add to a position."""
         return self._open_lots.get((symbol, side), 0)
 
+    def untold_lots(self, symbol: str, side: Side) -> int:
+        """Return what orders of one side have told as executed and the position has not."""
+        untold = self._untold.get(symbol)
+        return sum(lots for _time_ns, filled, lots in untold if filled is side) if untold else 0
+
     def position_lots(self, symbol: str) -> int:
         """Return the signed position."""
         position = self.positions.get(symbol)
@@ -122,6 +138,13 @@ class AccountMirror:
             key = (order.symbol, order.side)
             self._open_lots[key] = self._open_lots.get(key, 0) + sign * order.remaining_lots
 
+    def _executed(self, order: Order, lots: int) -> None:
+        position = self.positions.get(order.symbol)
+        known_ns = 0 if position is None else position.venue_time_ns
+        if lots > 0 and order.updated_time_ns > known_ns:
+            untold = self._untold.setdefault(order.symbol, deque(maxlen=MAX_UNTOLD))
+            untold.append((order.updated_time_ns, order.side, lots))
+
     def _forget_oldest(self) -> None:
         if len(self._ended) > MAX_ENDED_ORDERS:
             _key, order = self._ended.popitem(last=False)
@@ -132,8 +155,9 @@ def _is_newer(order: Order, known: Order) -> bool:
     if order == known:
         return False
     if known.state.is_terminal and not order.state.is_terminal:
-        # An ended order can only be followed by a fill that came late and completes it.
-        return order.filled_lots > known.filled_lots
+        # An ended order can only be followed by a fill that came late and completes it. One that counted as never
+        # placed, because the venue denied it, has no id there: if it shows up after all, it exists.
+        return not known.exchange_order_id or order.filled_lots > known.filled_lots
     if order.filled_lots < known.filled_lots:
         return False
     return order.updated_time_ns >= known.updated_time_ns or order.filled_lots > known.filled_lots

@@ -12,7 +12,7 @@ import msgspec
 from opensqt.connector import trade_frames as frames
 from opensqt.connector.commands import OutcomeReport, VenueCommand
 from opensqt.connector.gateway import OrderGateway, Reply
-from opensqt.connector.leases import Lease, LeaseBook, orders_to_cancel
+from opensqt.connector.leases import REMEDY, Lease, LeaseBook, orders_to_cancel
 from opensqt.connector.mirror import AccountMirror
 from opensqt.connector.symbols import canonical
 from opensqt.connector.trade_session import TradeSession
@@ -89,7 +89,8 @@ class TradeHub:
                 replaced.end(
                     StateError(
                         ErrorReason.FENCED,
-                        f"engine {lease.engine_id} attached with epoch {lease.epoch}; this stream is replaced",
+                        f"engine {lease.engine_id} attached with epoch {lease.epoch} and the same bots; this stream is "
+                        f"replaced: stop this engine, or the other one. {REMEDY}",
                     )
                 )
 

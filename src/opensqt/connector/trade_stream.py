@@ -34,6 +34,7 @@ HEARTBEAT_LIMIT_NS: Final = 10 * NS_PER_S
 PAGE: Final = 1000
 MAX_QUERIES: Final = 500
 MAX_WAIT_MS: Final = 1_000
+MAX_COMMANDS: Final = 1_000
 
 Work = Coroutine[Any, Any, None]
 
@@ -94,6 +95,10 @@ class TradeStream:
         kind = request.WhichOneof("request")
         if kind == "commands":
             _RECEIVED()
+            if len(request.commands.commands) > MAX_COMMANDS:
+                raise invalid_field(
+                    "commands", f"{len(request.commands.commands)} in one batch", f"must be at most {MAX_COMMANDS}"
+                )
             commands, queries = self._core.trade.handle(
                 self._session, request.commands, self._core.clock.monotonic_ns()
             )

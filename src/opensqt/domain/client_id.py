@@ -24,7 +24,9 @@ from opensqt.domain.order import Side
 
 PREFIX = "oq"
 TAG_LENGTH = 5
-LENGTH = len(PREFIX) + TAG_LENGTH + 4 + 6 + 1 + 7
+EPOCH_LENGTH = 4
+PREFIX_LENGTH = len(PREFIX) + TAG_LENGTH
+LENGTH = PREFIX_LENGTH + EPOCH_LENGTH + 6 + 1 + 7
 
 MAX_EPOCH = 36**4 - 1
 MAX_SLOT = 36**6 // 2 - 1
@@ -49,7 +51,7 @@ class ClientOrderId(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         zigzag = self.slot * 2 if self.slot >= 0 else -self.slot * 2 - 1
         return (
-            f"{bot_prefix(self.bot_tag)}{_base36('epoch', self.epoch, 4)}{_base36('slot', zigzag, 6)}"
+            f"{bot_prefix(self.bot_tag)}{epoch_text(self.epoch)}{_base36('slot', zigzag, 6)}"
             f"{'B' if self.side is Side.BUY else 'S'}{_base36('sequence', self.sequence, 7)}"
         )
 
@@ -63,6 +65,15 @@ def bot_prefix(bot_tag: str) -> str:
     if not _TAG.fullmatch(bot_tag):
         raise invalid_field("bot tag", repr(bot_tag), "must be 1 to 5 of a-z and 0-9, starting with a letter")
     return PREFIX + bot_tag.ljust(TAG_LENGTH, "Z")
+
+
+def epoch_text(epoch: int) -> str:
+    """Return an epoch as it stands in ids, after the prefix; these texts sort as the epochs do.
+
+    Raises:
+        RequestError: it fits no id.
+    """
+    return _base36("epoch", epoch, EPOCH_LENGTH)
 
 
 def parse_client_order_id(text: str) -> ClientOrderId | None:

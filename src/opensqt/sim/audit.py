@@ -25,13 +25,16 @@ _BPS = 10_000
 class Peaks(msgspec.Struct, kw_only=True):
     """The highest values of one account and symbol.
 
+    `order_notional` is of one order that may open something, `reducing_notional` of one that is reduce-only.
     `exposure_notional` is the position plus all that rests on its side (reduce-only orders cannot add to it), at the
-    mark. `collar_bps` is how far beyond the mark, on the aggressive side, a limit order was when it came or was
-    changed. `orders_per_second` counts placements and amendments in any second.
+    mark when an order came or grew: only that adds to it. `collar_bps` is how far beyond the mark, on the aggressive
+    side, a limit order was when it came or was changed. `orders_per_second` counts placements and amendments in any
+    second.
     """
 
     open_orders: int = 0
     order_notional: Decimal = Decimal(0)
+    reducing_notional: Decimal = Decimal(0)
     exposure_notional: Decimal = Decimal(0)
     collar_bps: int = -_BPS
     orders_per_second: int = 0
@@ -69,10 +72,12 @@ class Audit:
     def observe(self, events: Iterable[VenueEvent]) -> None:
         """Take everything that one command or market event caused."""
         touched: dict[int, _Symbol] = {}
+        growing: set[int] = set()
         for event in events:
             if isinstance(event, OrderChanged):
                 entry = self._entry(event.account, event.order.symbol)
-                self._order(entry, event.order, event.time_ns)
+                if self._order(entry, event.order, event.time_ns):
+                    growing.add(id(entry))
             elif isinstance(event, PositionChanged):
                 entry = self._entry(event.account, event.position.symbol)
                 entry.position_lots = event.position.lots
@@ -82,8 +87,10 @@ class Audit:
             else:
                 continue
             touched[id(entry)] = entry
-        for entry in touched.values():
-            self._measure(entry)
+        for key, entry in touched.items():
+            entry.peaks.open_orders = max(entry.peaks.open_orders, len(entry.open))
+            if key in growing:
+                self._measure(entry)
 
     def _entry(self, account: str, symbol: str) -> _Symbol:
         entry = self._symbols.get((account, symbol))
@@ -92,7 +99,8 @@ class Audit:
             self._symbols[account, symbol] = entry
         return entry
 
-    def _order(self, entry: _Symbol, order: Order, now_ns: int) -> None:
+    def _order(self, entry: _Symbol, order: Order, now_ns: int) -> bool:
+        """Take an order; return whether it is new or was amended."""
         number, peaks = order.exchange_order_id, entry.peaks
         before = entry.open.get(number)
         is_new = int(number) > entry.newest  # numbers rise
@@ -113,6 +121,7 @@ class Audit:
             entry.open.pop(number, None)
         else:
             entry.open[number] = order
+        return is_new or is_amended
 
     def _price(self, entry: _Symbol, order: Order) -> None:
         instrument, peaks = entry.instrument, entry.peaks
@@ -124,11 +133,13 @@ class Audit:
                 peaks.collar_bps = max(peaks.collar_bps, int((limit - price) * order.side.sign * _BPS / price))
             price = limit
         notional = EXACT.multiply(price, instrument.lots_to_quantity(order.lots))
-        peaks.order_notional = max(peaks.order_notional, notional)
+        if order.reduce_only:
+            peaks.reducing_notional = max(peaks.reducing_notional, notional)
+        else:
+            peaks.order_notional = max(peaks.order_notional, notional)
 
     def _measure(self, entry: _Symbol) -> None:
         peaks, open_orders = entry.peaks, entry.open.values()
-        peaks.open_orders = max(peaks.open_orders, len(entry.open))
         mark = self._venue.view.mark(entry.instrument.symbol)
         if mark is None:
             return

@@ -3,8 +3,10 @@
 import pytest
 from models.connector_parts import order
 
-from opensqt.connector.leases import Lease, LeaseBook, VanishPolicy, orders_to_cancel
-from opensqt.domain.errors import ErrorReason, StateError
+from opensqt.connector.leases import MAX_LEASES, Lease, LeaseBook, VanishPolicy, orders_to_cancel
+from opensqt.domain.client_id import ClientOrderId
+from opensqt.domain.errors import ErrorReason, LimitError, StateError
+from opensqt.domain.order import Side
 
 
 def lease(engine_id: str = "e1", epoch: int = 1, policy: VanishPolicy = VanishPolicy.CANCEL, **bots: int) -> Lease:
@@ -83,3 +85,35 @@ def test_only_own_tags_are_cancelled_and_reduce_keeps_closing_orders() -> None:
     assert orders_to_cancel(lease(), orders) == [mine, closing]
     assert orders_to_cancel(lease(policy=VanishPolicy.REDUCE), orders) == [mine]
     assert orders_to_cancel(lease(policy=VanishPolicy.KEEP), orders) == []
+
+
+def test_the_order_of_an_earlier_run_is_fenced_by_its_id_alone() -> None:
+    book = LeaseBook()
+    book.attach(lease(epoch=40), 1)
+    of_run_39, of_run_40 = (str(ClientOrderId("ab", epoch, 3, Side.BUY, 1)) for epoch in (39, 40))
+    with pytest.raises(StateError) as raised:
+        book.check_id(of_run_39)
+    assert raised.value.reason is ErrorReason.FENCED
+    for allowed in (of_run_40, str(ClientOrderId("abc", 1, 3, Side.BUY, 1)), "manual1", "oqabZZZ", ""):
+        if allowed != "oqabZZZ":
+            book.check_id(allowed)
+    restarted = LeaseBook()
+    restarted.restore([], book.bot_epochs(), 0)
+    with pytest.raises(StateError):
+        restarted.check_id(of_run_39)
+
+
+def test_a_storm_of_engines_finds_a_full_house_and_takes_no_memory() -> None:
+    book = LeaseBook()
+    for number in range(MAX_LEASES):
+        book.attach(lease(f"e{number}", **{f"t{number:x}": 1}), number)
+    with pytest.raises(LimitError):
+        book.attach(lease("one more", zz=1), 9_999)
+    assert book.attach(lease("e7", epoch=2, t7=2), 9_999) == [7], "those who are known come in"
+
+
+def test_a_fenced_engine_is_told_how_to_get_its_bot_back() -> None:
+    book = LeaseBook()
+    book.attach(lease(epoch=5), 1)
+    with pytest.raises(StateError, match="state_file"):
+        book.attach(lease(epoch=4), 2)

@@ -65,3 +65,10 @@ def test_orders_without_a_client_id_are_known_by_the_venues() -> None:
     found = mirror.order("", SYMBOL, "56")
     assert found is not None
     assert found.exchange_order_id == "56"
+
+
+def test_an_order_that_was_denied_and_shows_up_after_all_is_open() -> None:
+    mirror = AccountMirror()
+    mirror.on_order(order("a1", OrderState.REJECTED, exchange_order_id="", updated_time_ns=0))
+    assert mirror.on_order(order("a1", OrderState.LIVE))
+    assert mirror.open_count(SYMBOL) == 1
