@@ -60,6 +60,8 @@ class FakeConnector(ExchangeServiceServicer):
         self._echoes: list[trade_pb2.TradeItem] = []
         self.skip_sequence = False
         self.mute = False
+        self.stubborn = False
+        self.unary_cancels: list[str] = []
         self.truncate_fills = False
         self.refuse_hello: Exception | None = None
         self._wake = asyncio.Event()
@@ -202,6 +204,20 @@ class FakeConnector(ExchangeServiceServicer):
             entry_price=convert.decimal_message(self.venue.position_record().entry_price),
         )
         return exchange_pb2.GetPositionsResponse(positions=[position])
+
+    async def BatchCancelOrders(self, request: Any, context: Any) -> exchange_pb2.BatchCancelOrdersResponse:
+        for client_id in request.client_order_ids:
+            self.unary_cancels.append(client_id)
+            if not self.stubborn:
+                self.venue.execute(Cancel(0, request.symbol, client_id, ""))
+        # What unary callers do reaches the stream as news of the order, not as a result.
+        results = [event for event in self.venue.events if isinstance(event, Result) and event.command_id == 0]
+        for result in results:
+            self.venue.events.remove(result)
+            if result.order is not None:
+                self.venue.events.append(result.order)
+        self.changed()
+        return exchange_pb2.BatchCancelOrdersResponse()
 
     async def GetFills(self, request: Any, context: Any) -> exchange_pb2.GetFillsResponse:
         start = int(request.page_token or "0")

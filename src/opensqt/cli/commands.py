@@ -24,6 +24,9 @@ app.command("opensqt.cli.control:stop", name="stop", help="Stop trading: keep, c
 app.command(
     "opensqt.cli.latency:latency", name="latency", help="Show how long every hop takes, tick to order and back."
 )
+app.command(
+    "opensqt.cli.kill:kill", name="kill", help="Kill switch: cancel all, verify, close if asked; needs no engine."
+)
 app.command("opensqt.cli.why:why", name="why", help="Explain an order: slot, rule, inputs, what became of it.")
 app.command("opensqt.cli.reconcile:reconcile", name="reconcile", help="Compare orders and position with the venue now.")
 app.command("opensqt.cli.backup:backup", name="backup", help="Copy the engine's state file while it runs.")

@@ -32,11 +32,15 @@ class EmbeddedConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     engine: EngineConfig
 
 
-async def run_both(config: EmbeddedConfig, lifecycle: Lifecycle) -> None:
-    """Run until asked to stop: the connector first and last, since the engine leaves the market in order through it."""
+async def run_both(config: EmbeddedConfig, lifecycle: Lifecycle) -> int:
+    """Run until asked to stop and return the engine's exit code.
+
+    The connector is first and last, since the engine leaves the market in order through it.
+    """
     async with open_connector(config.connector, lifecycle) as connector:
-        if connector is not None:
-            await serve(config.engine, lifecycle, channel=LocalChannel(connector.handlers))
+        if connector is None:
+            return 0
+        return await serve(config.engine, lifecycle, channel=LocalChannel(connector.handlers))
 
 
 def run(argv: Sequence[str] | None = None) -> None:
@@ -50,9 +54,9 @@ def run(argv: Sequence[str] | None = None) -> None:
         sys.stderr.write(f"{error}\n")
         sys.exit(EXIT_CONFIG)
 
-    async def main(lifecycle: Lifecycle) -> None:
+    async def main(lifecycle: Lifecycle) -> int:
         configure_logging("embedded", config.connector.log)
-        await run_both(config, lifecycle)
+        return await run_both(config, lifecycle)
 
     sys.exit(run_service("embedded", main))
 

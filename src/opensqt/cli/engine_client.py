@@ -17,6 +17,8 @@ STOP_TIMEOUT_S = 60.0  # cancelling is verified by query, flattening waits for f
 CHECK_TIMEOUT_S = 180.0  # a long history is fetched page by page, at the venue's pace
 BACKUP_TIMEOUT_S = 600.0
 PAGE = 1_000
+KILL_TIMEOUT_S = 30.0
+PROBE_TIMEOUT_S = 2.0
 STATE_ROOT = Path("var")
 
 STOP_MODES = {
@@ -52,6 +54,12 @@ class EngineClient:
         """Resume one bot or all; returns those that go on."""
         request = engine_pb2.ResumeRequest(bot_id=bot_id)
         return list((await call(self._stub.Resume, request, timeout_s=CALL_TIMEOUT_S)).bot_ids)
+
+    async def kill(self, bot_id: str, *, flatten: bool, everything: bool) -> engine_pb2.KillResponse:
+        """Stop one bot or all for good; returns what is left at the venue. An engine that hangs is found out first."""
+        await call(self._stub.GetStatus, engine_pb2.GetStatusRequest(bot_id=bot_id), timeout_s=PROBE_TIMEOUT_S)
+        request = engine_pb2.KillRequest(bot_id=bot_id, flatten=flatten, everything=everything)
+        return await call(self._stub.Kill, request, timeout_s=KILL_TIMEOUT_S)
 
     async def stop(self, bot_id: str, mode: str) -> engine_pb2.StopResponse:
         """Stop one bot or all; returns what is left at the venue."""

@@ -5,6 +5,8 @@ from typing import final
 EXIT_OK = 0
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
+EXIT_LEFT = 3
+EXIT_UNVERIFIED = 4
 EXIT_INTERRUPTED = 130
 
 

@@ -28,6 +28,8 @@ ABSENT_READS_NEEDED = 2
 OWED_FILLS_PATIENCE_NS = 2 * NS_PER_S
 MARGIN_REST_NS = 5 * NS_PER_S
 DEFAULT_RATE_REST_NS = NS_PER_S
+VENUE_REST_NS = 10 * NS_PER_S
+"""How long a bot waits before it tries an order again where the venue said that it takes none now."""
 
 _CAUSE_OF_STATE = {
     OrderState.LIVE: Cause.VENUE_LIVE,
@@ -38,6 +40,8 @@ _CAUSE_OF_STATE = {
     OrderState.EXPIRED: Cause.VENUE_EXPIRED,
 }
 _ABSENT = (ErrorReason.UNKNOWN_ORDER, ErrorReason.NOT_FOUND)
+_KEY_REFUSED = (ErrorReason.BAD_CREDENTIALS, ErrorReason.VENUE_PERMISSION, ErrorReason.ROLE_REQUIRED)
+_CLOSED = (ErrorReason.SYMBOL_NOT_TRADING, ErrorReason.MAINTENANCE)
 _UNDECIDED = (OrderState.PENDING_NEW, OrderState.UNKNOWN, OrderState.PENDING_CANCEL)
 
 
@@ -89,6 +93,7 @@ def _take_stranger(bot: Bot, order: Order, evidence: str) -> None:
 def _after_move(bot: Bot, order: TrackedOrder, was: OrderState, now_ns: int) -> None:
     if order.state in (OrderState.LIVE, OrderState.PARTIALLY_FILLED):
         bot.slots.accepted(order.slot, order.side)
+        bot.mode_refusal = ""
     elif order.state in (OrderState.REJECTED, OrderState.EXPIRED):
         # A post-only order the venue could not rest may also come back as expired.
         would_cross = order.reason is ErrorReason.POST_ONLY_WOULD_CROSS or (
@@ -157,7 +162,27 @@ def _rejected(bot: Bot, order: TrackedOrder, result: Result, now_ns: int) -> Non
         bot.outbox.send(Reattach(f"{bot.symbol} has a newer instrument revision than ours"))
     elif reason is ErrorReason.REDUCE_ONLY_REJECTED:
         ask_position(bot, now_ns)
+    else:
+        _hold_back(bot, reason, result.message, now_ns)
     bot.journal("warning", reason.value, f"slot {order.slot} {order.side.name}: {result.message}", now_ns)
+
+
+def _hold_back(bot: Bot, reason: ErrorReason, message: str, now_ns: int) -> None:
+    """Let a refusal that is about more than its order hold the bot back."""
+    if reason in _KEY_REFUSED:
+        text = f"{reason.value}: {message}; give the connector a key that may trade, then resume"
+        if bot.gate.add(Code.CREDENTIALS_REFUSED, text, now_ns):
+            bot.journal("alarm", Code.CREDENTIALS_REFUSED.value, text, now_ns)
+    elif reason is ErrorReason.POSITION_MODE:
+        # Nothing but an order shows it; it holds until the next one is taken.
+        bot.mode_refusal = f"{message}; switch the account to one-way mode, then resume"
+        if bot.gate.add(Code.SETTINGS_CHANGED, bot.mode_refusal, now_ns, action=bot.config.risk.settings_action):
+            bot.journal("alarm", Code.SETTINGS_CHANGED.value, bot.mode_refusal, now_ns)
+    elif reason is ErrorReason.CLOCK_SKEW:
+        action = bot.config.risk.clock.action
+        bot.gate.add(Code.CLOCK_SKEW, message, now_ns, until_ns=now_ns + VENUE_REST_NS, action=action)
+    elif reason in _CLOSED and Code.SYMBOL_NOT_TRADING not in bot.gate.reasons:
+        bot.gate.add(Code.SYMBOL_NOT_TRADING, message, now_ns, until_ns=now_ns + VENUE_REST_NS)
 
 
 def ask_position(bot: Bot, now_ns: int) -> None:

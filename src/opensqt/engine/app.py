@@ -20,19 +20,22 @@ import structlog
 from grpc import aio
 
 from opensqt.domain.latency import Hop
+from opensqt.engine.candle_client import CandleClient
 from opensqt.engine.config import EngineConfig
 from opensqt.engine.core import EngineCore
-from opensqt.engine.events import StopMode
 from opensqt.engine.exchange_client import ExchangeClient
 from opensqt.engine.latency import EngineLatency
 from opensqt.engine.market_client import MarketClient
 from opensqt.engine.publisher import Publisher
+from opensqt.engine.risk.stalls import StallDetector
 from opensqt.engine.servicer_engine import EngineServicer
 from opensqt.engine.servicer_portfolio import PortfolioServicer
 from opensqt.engine.servicer_position import PositionServicer
 from opensqt.engine.servicer_risk import RiskServicer
+from opensqt.engine.settings_watch import watch_settings
 from opensqt.engine.shell import EngineShell
 from opensqt.engine.steady_clock import SteadyClock
+from opensqt.engine.stopping import Stopper
 from opensqt.engine.store.rebuild import require_space, restore_or_rebuild
 from opensqt.engine.store.store import Store
 from opensqt.proto import engine_pb2, portfolio_pb2, position_pb2, risk_pb2
@@ -50,9 +53,11 @@ from opensqt.runtime.lifecycle import Lifecycle, run_service
 from opensqt.runtime.logs import configure_logging
 from opensqt.runtime.loop_watch import watch_loop
 from opensqt.runtime.metrics import REGISTRY, start_metrics_server
+from opensqt.runtime.watchdog import Watchdog
 
 STOP_GRACE_S = 1.0
 WARM_UP_S = 2.0
+WATCHDOG_ALARM_S = 3.0
 
 ENGINE_SERVICE = engine_pb2.DESCRIPTOR.services_by_name["EngineService"].full_name
 SERVICES = (
@@ -66,6 +71,7 @@ ROLES: dict[str, Role] = {
     f"/{ENGINE_SERVICE}/Pause": "trade",
     f"/{ENGINE_SERVICE}/Resume": "trade",
     f"/{ENGINE_SERVICE}/Stop": "trade",
+    f"/{ENGINE_SERVICE}/Kill": "trade",
     f"/{ENGINE_SERVICE}/Reconcile": "trade",
     f"/{ENGINE_SERVICE}/ApplyGrid": "trade",
     f"/{ENGINE_SERVICE}/UndoGrid": "trade",
@@ -81,8 +87,8 @@ ROLES: dict[str, Role] = {
 _log = structlog.get_logger(__name__)
 
 
-async def serve(config: EngineConfig, lifecycle: Lifecycle, *, channel: aio.Channel | None = None) -> None:
-    """Run the engine until it is asked to stop.
+async def serve(config: EngineConfig, lifecycle: Lifecycle, *, channel: aio.Channel | None = None) -> int:
+    """Run the engine until it is asked to stop; returns the exit code, which tells whether something was left.
 
     Args:
         config: of the engine.
@@ -98,7 +104,7 @@ async def serve(config: EngineConfig, lifecycle: Lifecycle, *, channel: aio.Chan
     latency = EngineLatency(SystemClock())
     publisher = Publisher(core, clock, latency.board)
     store = Store(config.state_file, config.store)
-    shell = EngineShell(core, store, publisher, clock)
+    shell = EngineShell(core, store, publisher, clock, StallDetector(config.max_stall_ms), config.state_file)
     server = GrpcServer(config.grpc, roles=ROLES, clock=clock, services=SERVICES)
     engine = EngineServicer(shell, latency.board)
     add_EngineServiceServicer_to_server(engine, server.server)
@@ -108,15 +114,21 @@ async def serve(config: EngineConfig, lifecycle: Lifecycle, *, channel: aio.Chan
     channel = channel or open_channel(config.connector)
     client = ExchangeClient(config, channel, core, clock, shell.take, rng, latency)
     market = MarketClient(client.stub, list(core.by_symbol), config.book_depth, shell.take, rng, latency)
+    candles = CandleClient(client.stub, config.volume_halt, shell.take, rng)
     shell.client = client
+    shell.market = market
+    watchdog = Watchdog(WATCHDOG_ALARM_S, config.watchdog_exit_s, clock.monotonic_ns)
+    shell.beat = watchdog.beat
     stop_metrics = start_metrics_server(config.metrics)
     collector = LatencyCollector("engine", latency.board)
     REGISTRY.register(collector)
     record_lag = latency.board.recorder(Hop.LOOP_LAG)
     settle_heap()
+    watchdog.start()
     try:
         await server.start()
         store.start()
+        shell.obey_marker()
         for name in SERVICES[1:]:
             server.health.set(name, True)
         was_attached = asyncio.Event()
@@ -136,17 +148,24 @@ async def serve(config: EngineConfig, lifecycle: Lifecycle, *, channel: aio.Chan
                 (shell.run_timer(), "timer"),
                 (shell.run_equity(), "equity"),
                 (shell.run_disk(), "disk"),
+                (watch_settings(shell, config.settings_check_s), "settings"),
                 (watch_loop(record_lag, clock.monotonic_ns, latency.board.roll), "loop"),
                 (_settle_once_warm(was_attached), "heap"),
             )
         ]
+        if config.volume_halt.enabled:
+            tasks.append(lifecycle.supervise(candles.run(), "candles"))
         _log.info("ready", addresses=server.addresses, bots=[bot.id for bot in config.bots])
         await lifecycle.stop_event.wait()
-        if all(bot.stop_mode is StopMode.KEEP for bot in core.bots.values()):
+        exit_code = await Stopper(shell).leave(config.on_stop)
+        # Whoever has something left at the venue vanishes instead, so that the connector applies the vanish policy.
+        if exit_code == 0 and all(bot.stop_mode is not None for bot in core.bots.values()):
             await client.leave()
         for task in tasks:
             task.cancel()
+        return exit_code
     finally:
+        watchdog.stop()
         await server.stop(STOP_GRACE_S)
         await channel.close()
         shell.sample_equity()
@@ -179,8 +198,8 @@ def run(argv: Sequence[str] | None = None) -> None:
         _print_check(None, as_json=arguments.json)
         sys.exit(0)
 
-    async def main(lifecycle: Lifecycle) -> None:
-        await serve(config, lifecycle)
+    async def main(lifecycle: Lifecycle) -> int:
+        return await serve(config, lifecycle)
 
     sys.exit(run_service("engine", main))
 

@@ -39,6 +39,7 @@ from opensqt.engine.restored import BookedFill, RestoredBot
 from opensqt.engine.risk.gate import Limits, RiskGate
 from opensqt.engine.risk.limit_reading import LimitReading
 from opensqt.engine.risk.reasons import Code
+from opensqt.engine.risk.volume_halt import HaltView
 from opensqt.engine.risk.watch import RiskWatch
 from opensqt.engine.slots import Slots
 from opensqt.engine.strategy.classic_grid import ClassicGrid
@@ -128,9 +129,15 @@ class Bot:
         self.watch = RiskWatch(config.risk, restored.losses)
         self.readings: tuple[LimitReading, ...] = ()
         """How much of each limit is used, as last read."""
+        self.halt_view: HaltView | None = None
+        """The engine's volume halt as last judged; None when it is not used."""
         self.read_limits_at_ns = 0
         self.save_losses_at_ns = 0
         self.flatten_at_ns = 0
+        self.mode_refusal = ""
+        """Why the venue refuses orders for the account's position mode; empty while it does not."""
+        self.is_ending = False
+        """Whether it stops only because the engine ends: the next run goes on."""
         self.instrument: Instrument | None = None
         self.grid: ClassicGrid | None = None
         self.account_book: AccountBook | None = None
@@ -188,7 +195,7 @@ class Bot:
             begun=self.begun,
             watermark_ns=self.watermark_ns,
             paused_reason=self.paused_reason,
-            stopped=self.stop_mode is not None,
+            stopped=self.stop_mode is not None and not self.is_ending,
             limits=self.gate.limits,
             limits_changed=self.limits_changed,
             losses=self.watch.losses.state,
@@ -253,6 +260,8 @@ class Bot:
             )
         )
         self.outbox.record(TotalsRecord(self.id, self.ledger.copy_totals()))
+        if fill.origin is FillOrigin.LIQUIDATION:
+            self.gate.add(Code.LIQUIDATED, f"the venue liquidated {fill.lots} lots; look at the account", now_ns)
         if fill.origin is not FillOrigin.OURS:
             self.journal(
                 "alarm", f"FILL_{fill.origin.name}", f"{fill.lots} lots {fill.side.name} were not our doing", now_ns

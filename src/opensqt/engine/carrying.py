@@ -20,7 +20,8 @@ def sort_commands(commands: Iterable[Command]) -> tuple[list[SendCommand], list[
         if isinstance(command, _SENT):
             sends.append(command)
         elif isinstance(command, Reattach):
-            reattach = command
+            with_market = command.with_market or (reattach is not None and reattach.with_market)
+            reattach = Reattach(command.reason, with_market)
         else:
             records.append(command)
     return sends, records, reattach

@@ -49,9 +49,13 @@ class SetLeverage(msgspec.Struct, frozen=True):
 
 
 class Reattach(msgspec.Struct, frozen=True):
-    """End the session and begin another: something the stream should have told is missing."""
+    """End the session and begin another: something the stream should have told is missing.
+
+    `with_market` begins the market streams anew as well.
+    """
 
     reason: str
+    with_market: bool = False
 
 
 # ---- to the database ----

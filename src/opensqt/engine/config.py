@@ -119,7 +119,8 @@ class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
     `on_stop` is what a SIGTERM does before the engine ends: `keep` orders and position (a restart goes on where it was;
     `on_vanish` still applies when none follows), `cancel` our orders, or `flatten` the position as well.
-    After the engine was held up for `max_stall_ms` every stream is taken for stale and begun anew. Leverage and margin
+    After the engine was held up for `max_stall_ms` every stream is taken for stale and begun anew; when its loop stands
+    still for `watchdog_exit_s` the process ends itself to be started anew (0 = never). Leverage and margin
     mode are asked for every `settings_check_s`.
     """
 
@@ -134,6 +135,7 @@ class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     on_stop: Literal["keep", "cancel", "flatten"] = "keep"
     book_depth: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
     max_stall_ms: Annotated[int, msgspec.Meta(ge=200, le=60_000)] = 2_000
+    watchdog_exit_s: Annotated[int, msgspec.Meta(ge=0, le=3_600)] = 60
     settings_check_s: Annotated[int, msgspec.Meta(ge=5, le=3_600)] = 60
     volume_halt: VolumeHaltConfig = VolumeHaltConfig()
     log: LogConfig = LogConfig()

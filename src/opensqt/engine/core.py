@@ -18,29 +18,35 @@ from opensqt.domain.order import Order
 from opensqt.engine import answers, operator_events, quoting, recovery, risk_duty, starting, upkeep
 from opensqt.engine.account import AccountBook
 from opensqt.engine.bot import Bot
-from opensqt.engine.commands import Command, SlotRecord
+from opensqt.engine.commands import Command, Reattach, SlotRecord
 from opensqt.engine.config import EngineConfig
 from opensqt.engine.events import (
     Attached,
     BookTop,
+    CandlesLost,
     Detached,
     EditGrid,
     Event,
     LastTrade,
+    Leave,
     LimitsChanged,
     Pause,
     Reconcile,
     Result,
     Resume,
     Saved,
+    SettingsSeen,
+    Stalled,
     Stop,
     StoreHealth,
     Timer,
 )
+from opensqt.engine.halting import Halting
 from opensqt.engine.outbox import Outbox
 from opensqt.engine.restored import Restored
 from opensqt.engine.risk import price_range
 from opensqt.engine.risk.reasons import Code
+from opensqt.engine.risk.volume_halt import MarketCandle, VolumeHalt
 
 Handler = Callable[[Any, int], None]
 
@@ -64,6 +70,7 @@ class EngineCore:
         self.exchange = ""
         self.mode = ""
         self.attached = False
+        self.halting = Halting(VolumeHalt(config.volume_halt)) if config.volume_halt.enabled else None
         self._touched: dict[str, Bot] = {}
         self._accounts_moved: dict[str, AccountBook] = {}
         for bot_config in config.bots:
@@ -87,11 +94,16 @@ class EngineCore:
             CashFlow: self._cash_flow,
             Instrument: self._instrument,
             Timer: self._timer,
+            Stalled: self._stalled,
+            MarketCandle: self._candle,
+            CandlesLost: self._candles_lost,
+            SettingsSeen: self._settings,
             Attached: self._attach,
             Detached: self._detach,
             Pause: self._operator,
             Resume: self._operator,
             Stop: self._operator,
+            Leave: self._operator,
             Reconcile: self._operator,
             LimitsChanged: self._operator,
             EditGrid: self._operator,
@@ -303,8 +315,29 @@ class EngineCore:
 
     # ---- the rest ----
 
+    def _candle(self, event: MarketCandle, now_ns: int) -> None:
+        if self.halting is not None:
+            self.halting.rule.take(event, now_ns)
+
+    def _candles_lost(self, event: CandlesLost, _now_ns: int) -> None:
+        if self.halting is not None:
+            self.halting.rule.lose(event.symbol, event.reason)
+
+    def _settings(self, event: SettingsSeen, now_ns: int) -> None:
+        bot = self._touch(event.symbol)
+        if bot is not None:
+            risk_duty.take_settings(bot, event, now_ns)
+
+    def _stalled(self, event: Stalled, now_ns: int) -> None:
+        for bot in self.bots.values():
+            self._touched[bot.id] = bot
+            upkeep.distrust_everything(bot, event.gap_ns, now_ns)
+        self.outbox.send(Reattach("the engine stood still", with_market=True))
+
     def _timer(self, _event: Timer, now_ns: int) -> None:
         upkeep.give_up_commands(self, now_ns)
+        if self.halting is not None:
+            self.halting.tick(self.bots.values(), now_ns)
         for bot in self.bots.values():
             self._touched[bot.id] = bot
             upkeep.tick(bot, now_ns)

@@ -15,6 +15,7 @@ from opensqt.domain.instrument import Instrument
 from opensqt.domain.market import FeedHealth, MarkPrice
 from opensqt.domain.order import Order
 from opensqt.engine.grid_settings import Settings
+from opensqt.engine.risk.volume_halt import MarketCandle
 
 
 class Attached(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +89,27 @@ class Timer(msgspec.Struct, frozen=True):
     """Time passed; sent a few times per second."""
 
 
+class SettingsSeen(msgspec.Struct, frozen=True):
+    """What the venue answered about a symbol's settings; a leverage of 0 and an empty mode are not known."""
+
+    symbol: str
+    leverage: int
+    margin_mode: str
+
+
+class CandlesLost(msgspec.Struct, frozen=True):
+    """No candles of a monitored symbol come, and why."""
+
+    symbol: str
+    reason: str
+
+
+class Stalled(msgspec.Struct, frozen=True):
+    """The engine, or the machine, stood still for so long: everything that waits to be read was true before."""
+
+    gap_ns: int
+
+
 class Pause(msgspec.Struct, frozen=True):
     """An operator wants no new inventory."""
 
@@ -118,6 +140,13 @@ class Stop(msgspec.Struct, frozen=True):
     bot_id: str
     mode: StopMode
     who: str = ""
+
+
+class Leave(msgspec.Struct, frozen=True):
+    """The engine is about to end: take the bot off the market, without that being an operator's decision to stop it."""
+
+    bot_id: str
+    mode: StopMode
 
 
 class Reconcile(msgspec.Struct, frozen=True):
@@ -171,9 +200,14 @@ Event = (
     | BookTop
     | LastTrade
     | Timer
+    | Stalled
+    | MarketCandle
+    | CandlesLost
+    | SettingsSeen
     | Pause
     | Resume
     | Stop
+    | Leave
     | Reconcile
     | Saved
     | StoreHealth

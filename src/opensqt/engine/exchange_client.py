@@ -23,6 +23,7 @@ from opensqt.engine.config import EngineConfig
 from opensqt.engine.core import EngineCore
 from opensqt.engine.events import Detached, Event, Result
 from opensqt.engine.latency import EngineLatency
+from opensqt.engine.stream_end import is_being_stopped
 from opensqt.engine.trade_link import HEARTBEAT_S, SNAPSHOT_S, TradeLink
 from opensqt.proto import exchange_pb2, trade_pb2
 from opensqt.proto.exchange_pb2_grpc import ExchangeServiceStub
@@ -175,7 +176,7 @@ class ExchangeClient:
             return "the session ended while it began"
         except asyncio.CancelledError:
             # Our own reset cancels the call, and reading it then raises the same error as being stopped does.
-            if not self._was_reset() or _is_being_stopped():
+            if not self._was_reset() or is_being_stopped():
                 raise
         finally:
             self._writes = None
@@ -254,8 +255,3 @@ class ExchangeClient:
             except UnavailableError as error:
                 self.reset(error.message)
                 return
-
-
-def _is_being_stopped() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

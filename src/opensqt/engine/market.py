@@ -14,7 +14,17 @@ ZERO = Decimal(0)
 class MarketView:
     """Newest prices of one symbol, in ticks; 0 = not known."""
 
-    __slots__ = ("ask_ticks", "bid_ticks", "invalid_reason", "last_ticks", "mark", "receive_ns", "use_last", "valid")
+    __slots__ = (
+        "ask_ticks",
+        "bid_ticks",
+        "distrusted",
+        "invalid_reason",
+        "last_ticks",
+        "mark",
+        "receive_ns",
+        "use_last",
+        "valid",
+    )
 
     def __init__(self, *, use_last: bool) -> None:
         self.use_last = use_last
@@ -25,9 +35,21 @@ class MarketView:
         self.valid = False
         self.invalid_reason = "no book yet"
         self.mark: MarkPrice | None = None
+        self.distrusted = False
+
+    def distrust(self, reason: str) -> None:
+        """Price nothing until the book was lost and begun anew: what is on its way may be old."""
+        self.distrusted = True
+        self.valid = False
+        self.invalid_reason = reason
 
     def take_top(self, top: BookTop) -> None:
         """Take the touch; a crossed or one-sided book prices nothing."""
+        if self.distrusted:
+            # A lost stream says so with an empty, invalid touch; what comes after it is new.
+            self.distrusted = top.valid or top.bid_ticks != 0
+            if self.distrusted:
+                return
         self.bid_ticks = top.bid_ticks
         self.ask_ticks = top.ask_ticks
         self.receive_ns = top.receive_ns

@@ -16,6 +16,7 @@ from opensqt._core.book import BookError
 from opensqt.engine.events import Event
 from opensqt.engine.latency import EngineLatency
 from opensqt.engine.market_books import MarketBooks
+from opensqt.engine.stream_end import is_being_stopped
 from opensqt.proto import market_data_pb2
 from opensqt.runtime.backoff import Backoff
 from opensqt.runtime.grpc_client import to_typed_error
@@ -54,6 +55,14 @@ class MarketClient:
         self._rng = rng
         self._latency = latency
         self._books = MarketBooks(symbols)
+        self._streams: dict[str, Any] = {}
+        self._renew_reason = ""
+
+    def renew(self, reason: str) -> None:
+        """Begin every stream anew: what is on its way in the present ones may be old."""
+        self._renew_reason = reason
+        for stream in list(self._streams.values()):
+            stream.cancel()
 
     async def run_books(self) -> None:
         """Read books for ever."""
@@ -75,7 +84,7 @@ class MarketClient:
         backoff = Backoff(100, 2_000, self._rng)
         while True:
             reason = "the stream ended"
-            stream = subscribe()
+            stream = self._streams[name] = subscribe()
             try:
                 async for message in stream:
                     backoff.reset()
@@ -84,6 +93,11 @@ class MarketClient:
                 reason = str(to_typed_error(error))
             except BookError as error:
                 reason = f"a book update could not be applied: {error}"
+            except asyncio.CancelledError:
+                # Cancelling the stream ourselves raises the same error as being stopped does.
+                if not self._renew_reason or is_being_stopped():
+                    raise
+                reason = self._renew_reason
             finally:
                 stream.cancel()
             lose(reason)

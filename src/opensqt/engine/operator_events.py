@@ -6,7 +6,7 @@ from opensqt.domain.order_state import OrderState
 from opensqt.engine import grid_edit
 from opensqt.engine.bot import Bot
 from opensqt.engine.commands import AuditRecord
-from opensqt.engine.events import EditGrid, LimitsChanged, Pause, Reconcile, Resume, Stop
+from opensqt.engine.events import EditGrid, Leave, LimitsChanged, Pause, Reconcile, Resume, Stop
 from opensqt.engine.recovery import prove
 from opensqt.engine.risk.reasons import Code
 from opensqt.engine.risk_duty import begin_losses_anew
@@ -21,7 +21,7 @@ _LIFTED_BY_RESUME = (
     Code.LIQUIDATED,
 )
 
-OperatorEvent = Pause | Resume | Stop | Reconcile | LimitsChanged | EditGrid
+OperatorEvent = Pause | Resume | Stop | Leave | Reconcile | LimitsChanged | EditGrid
 
 
 def apply(bot: Bot, event: OperatorEvent, now_ns: int) -> None:
@@ -34,6 +34,11 @@ def apply(bot: Bot, event: OperatorEvent, now_ns: int) -> None:
         bot.stop_mode = event.mode
         bot.gate.stop()
         _decided(bot, "stop", event.mode.name.lower(), event.who, now_ns)
+    elif isinstance(event, Leave):
+        bot.stop_mode = event.mode
+        bot.is_ending = True
+        bot.gate.stop()
+        bot.journal("info", "LEAVING", f"the engine ends: {event.mode.name.lower()}", now_ns)
     elif isinstance(event, Reconcile):
         bot.corrections.clear()
         for order in list(bot.orders.open.values()):
@@ -61,6 +66,7 @@ def _resume(bot: Bot, event: Resume, now_ns: int) -> None:
     for code in _LIFTED_BY_RESUME:
         bot.gate.lift(code)
     begin_losses_anew(bot)
+    bot.mode_refusal = ""
     bot.gate.restart()
     bot.position_differs_since_ns = 0
     # Waiting lets the start checks run before anything is quoted.

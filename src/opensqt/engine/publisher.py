@@ -250,6 +250,9 @@ class Publisher:
                 delta.account.CopyFrom(account_to_wire(bot.account))
         if unsaid.limits:
             delta.limits.extend(messages.risk_limit(reading) for reading in bot.readings)
+            halt = messages.volume_halt(bot)
+            if halt is not None:
+                delta.volume_halt.CopyFrom(halt)
         if with_prices:
             messages.fill_prices(delta, bot)
         self._send(delta, now_ns)

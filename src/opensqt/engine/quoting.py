@@ -52,6 +52,7 @@ def quote(bot: Bot, differ: Differ, now_ns: int) -> None:
         _count_without_room(bot, room)
     if pull is Pull.NOW:
         room = 0
+        pull_opening(bot, now_ns)  # also what the window's hysteresis would keep
     if room != UNLIMITED and bot.orders.open_lots(Side.BUY, reducing=False) > room:
         grid.desired.keep(BUY, 0, -1)  # there is no room for what only hysteresis keeps
     for action in differ.run(grid.desired, bot.orders.live, room):

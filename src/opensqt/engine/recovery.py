@@ -59,7 +59,8 @@ def order_record(bot: Bot, order: TrackedOrder) -> OrderRecord:
 def take_snapshot(bot: Bot, event: Attached, now_ns: int) -> None:
     """Bring one bot in line with what the venue says."""
     bot.attached = True
-    bot.gate.lift(Code.CONNECTOR_DOWN)
+    for code in (Code.CONNECTOR_DOWN, Code.LOOP_STALLED):
+        bot.gate.lift(code)
     bot.gate.add(Code.RECOVERING, "matching orders and fills with the venue", now_ns)
     instrument = next((item for item in event.instruments if item.symbol == bot.symbol), None)
     if instrument is not None:

@@ -6,11 +6,13 @@ hold. Prices are judged when they come, the rest a few times per second. A limit
 
 from decimal import Decimal
 
+import msgspec
+
 from opensqt.domain.clock import NS_PER_MS, NS_PER_S
 from opensqt.domain.fill import Fill
 from opensqt.domain.money import EXACT, plain
 from opensqt.engine.bot import Bot
-from opensqt.engine.events import LastTrade
+from opensqt.engine.events import LastTrade, SettingsSeen
 from opensqt.engine.limit_readings import read_limits
 from opensqt.engine.risk.liquidation import is_too_near, liquidation_distance_percent
 from opensqt.engine.risk.reasons import Action, Code
@@ -61,11 +63,23 @@ def judge_settings(bot: Bot, now_ns: int) -> None:
     """Compare leverage and margin mode of the last position report with the configuration."""
     if not bot.start_checked or bot.leverage_asked_ns:
         return
-    message = changed_settings(bot.position, bot.config.leverage, bot.config.margin_mode)
+    message = bot.mode_refusal or changed_settings(bot.position, bot.config.leverage, bot.config.margin_mode)
     if message:
         _hold(bot, Code.SETTINGS_CHANGED, message, bot.watch.config.settings_action, now_ns)
     else:
         _lift(bot, Code.SETTINGS_CHANGED, "leverage and margin mode are as configured again", now_ns)
+
+
+def take_settings(bot: Bot, event: SettingsSeen, now_ns: int) -> None:
+    """Take what the venue answered about leverage and margin mode; 0 and an empty text are not known."""
+    position = msgspec.structs.replace(
+        bot.position,
+        leverage=event.leverage or bot.position.leverage,
+        margin_type=event.margin_mode or bot.position.margin_type,
+    )
+    bot.unsaid.position = bot.unsaid.position or position != bot.position
+    bot.position = position
+    judge_settings(bot, now_ns)
 
 
 def tick(bot: Bot, mode: str, now_ns: int) -> None:
@@ -73,6 +87,7 @@ def tick(bot: Bot, mode: str, now_ns: int) -> None:
     _judge_losses(bot, now_ns)
     _judge_liquidation(bot, now_ns)
     _judge_clock(bot, mode, now_ns)
+    judge_settings(bot, now_ns)
     if now_ns >= bot.read_limits_at_ns:
         bot.read_limits_at_ns = now_ns + READ_PERIOD_NS
         readings = read_limits(bot, mode, now_ns)
@@ -135,9 +150,12 @@ def _judge_clock(bot: Bot, mode: str, now_ns: int) -> None:
     config, skew_ns = bot.watch.config.clock, bot.watch.clock.skew_ns
     if config.max_skew_ms == 0 or mode == PAPER or skew_ns is None:
         return
+    known = bot.gate.reasons.get(Code.CLOCK_SKEW)
+    if known is not None and known.until_ns:
+        return  # the venue said so itself; that ends by its own time
     if abs(skew_ns) <= config.max_skew_ms * NS_PER_MS:
         _lift(bot, Code.CLOCK_SKEW, "the clocks agree again", now_ns)
-    elif Code.CLOCK_SKEW not in bot.gate.reasons:
+    elif known is None:
         message = (
             f"our clock is {skew_ns // NS_PER_MS:+d} ms from the exchange's, the limit is {config.max_skew_ms} ms "
             "(`risk.clock.max_skew_ms`); set this machine's clock and restart the engine"

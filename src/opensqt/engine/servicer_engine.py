@@ -19,6 +19,7 @@ from opensqt.engine.servicer_history import HistoryServicer
 from opensqt.engine.servicer_ledger import LedgerServicer
 from opensqt.engine.shell import EngineShell
 from opensqt.engine.state_messages import bot_fill
+from opensqt.engine.stopping import Stopper
 from opensqt.engine.store import queries
 from opensqt.engine.winding import is_wound_down
 from opensqt.proto import engine_pb2, exchange_pb2, latency_pb2
@@ -113,6 +114,12 @@ class EngineServicer(EngineServiceServicer):
             verified=True,
             message="done" if done else f"{orders} orders and {lots} lots are left; try again or look at the venue",
         )
+
+    async def Kill(self, request: engine_pb2.KillRequest, _context: Any) -> engine_pb2.KillResponse:  # noqa: N802
+        """Stop for good, cancel, verify by query of the venue, and close the position if asked."""
+        who = operator_name(request.operator)
+        bots = self._chosen(request.bot_id)
+        return await Stopper(self._shell).kill(bots, flatten=request.flatten, everything=request.everything, who=who)
 
     async def Reconcile(  # noqa: N802
         self, request: engine_pb2.ReconcileRequest, _context: Any

@@ -8,19 +8,33 @@ drive what the core does by time, sample the equity, and watch the disk.
 import asyncio
 import contextlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import final
 
 import structlog
 
 from opensqt.domain.clock import NS_PER_S, Clock
+from opensqt.domain.order import TimeInForce
 from opensqt.engine.carrying import ReattachPace, sort_commands
-from opensqt.engine.commands import BotRecord, Command, EquityRecord, JournalRecord, StoreRecord
+from opensqt.engine.commands import (
+    BotRecord,
+    Command,
+    EquityRecord,
+    JournalRecord,
+    Place,
+    SendCommand,
+    StoreRecord,
+)
 from opensqt.engine.core import EngineCore
-from opensqt.engine.events import Event, Saved, Timer
+from opensqt.engine.events import Event, Resume, Saved, Stalled, Stop, StopMode, Timer
 from opensqt.engine.exchange_client import ExchangeClient
+from opensqt.engine.kill_marker import read_marker, remove_marker
+from opensqt.engine.market_client import MarketClient
 from opensqt.engine.publisher import Publisher
+from opensqt.engine.risk.stalls import StallDetector
 from opensqt.engine.store.store import Store
 from opensqt.engine.store.watch import StoreWatch
+from opensqt.runtime.clock import suspended_ns
 from opensqt.runtime.crash_points import crash_point
 from opensqt.runtime.sqlite import StoreError
 
@@ -45,15 +59,31 @@ class EngineShell:
         store: the disk.
         publisher: the readers.
         clock: steady time.
+        stalls: finds gaps between turns.
+        state_file: beside it lies the note of a kill that went past us.
     """
 
-    def __init__(self, core: EngineCore, store: Store, publisher: Publisher, clock: Clock) -> None:
+    def __init__(
+        self,
+        core: EngineCore,
+        store: Store,
+        publisher: Publisher,
+        clock: Clock,
+        stalls: StallDetector,
+        state_file: Path,
+    ) -> None:
+        self._state_file = state_file
         self.core = core
         self.store = store
         self.publisher = publisher
         self.clock = clock
+        self.stalls = stalls
         self.client: ExchangeClient | None = None
+        self.market: MarketClient | None = None
+        self.beat: Callable[[], None] = lambda: None
         self.on_attached: Callable[[bool], None] = lambda _attached: None
+        self.barred: set[str] = set()
+        """Symbols of which nothing that opens is sent any more: they were killed, or the engine is leaving."""
         self._was_attached = False
         self._store_watch = StoreWatch(store.config)
         self._saving: set[asyncio.Task[None]] = set()
@@ -66,6 +96,14 @@ class EngineShell:
     def take(self, events: list[Event]) -> None:
         """Hand one turn to the core and carry out what it answers."""
         newest = events[-1]
+        gap_ns = self.stalls.check(self.clock.monotonic_ns(), suspended_ns())
+        if gap_ns:
+            # Somebody may have killed our bots while we stood still; that comes first.
+            events = [*self._killed_meanwhile(), Stalled(gap_ns), *events]
+        if self.barred:
+            for event in events:
+                if isinstance(event, Resume):
+                    self.barred.discard(self.core.bots[event.bot_id].symbol)
         self._receive_ns = getattr(newest, "receive_ns", 0)
         _HEARD()
         commands = self.core.handle_batch(events, self.clock.now_ns())
@@ -97,11 +135,28 @@ class EngineShell:
         """Let time pass for the core, and watch the disk."""
         while True:
             await asyncio.sleep(TIMER_S)
-            events: list[Event] = [Timer()]
+            self.beat()
+            events: list[Event] = [*self._killed_meanwhile(), Timer()]
             health = self._store_watch.judge(self.store.reading, self.clock.now_ns())
             if health is not None:
                 events.append(health)
             self.take(events)
+
+    def obey_marker(self) -> None:
+        """Stop the bots that were killed while no engine ran; to be called before anything is sent."""
+        killed = self._killed_meanwhile()
+        if killed:
+            self.take([*killed])
+
+    def _killed_meanwhile(self) -> list[Event]:
+        ids = read_marker(self._state_file)
+        if ids is None:
+            return []
+        bots = [bot for bot in self.core.bots.values() if bot.id in ids or "*" in ids]
+        _log.error("killed_meanwhile", bots=[bot.id for bot in bots])
+        self.barred.update(bot.symbol for bot in bots)
+        remove_marker(self._state_file)
+        return [Stop(bot.id, StopMode.CANCEL, "kill switch") for bot in bots]
 
     async def run_disk(self) -> None:
         """Look at the free space of the disk now and then."""
@@ -148,13 +203,22 @@ class EngineShell:
         if not commands:
             return
         sends, records, reattach = sort_commands(commands)
+        if self.barred:
+            sends = [command for command in sends if not self._is_barred(command)]
         if sends and self.client is not None:
             _INTENT()
             self.client.send(sends, self._receive_ns)
         if records:
             self._save_later(records)
         if reattach is not None:
+            if reattach.with_market and self.market is not None:
+                self.market.renew(reattach.reason)
             self._reattach(reattach.reason)
+
+    def _is_barred(self, command: SendCommand) -> bool:
+        if not isinstance(command, Place) or command.request.symbol not in self.barred:
+            return False
+        return not (command.request.reduce_only and command.request.time_in_force is TimeInForce.IOC)
 
     def _reattach(self, reason: str) -> None:
         """End the session now, or later when the last one ended just before; proving everything takes its time."""

@@ -155,6 +155,7 @@ def _check_start(bot: Bot, now_ns: int) -> None:
         held_cost_ticks_lots=bot.ledger.cost_ticks_lots,
         held=dict(bot.slots.holdings.items()),
         unknown_position_lots=unexplained_lots if beginning else 0,
+        margin_mode=bot.position.margin_type if bot.position.leverage else "",
     )
     found = refusals(bot.config, grid, facts)
     if found:

@@ -165,6 +165,40 @@ def risk_limit(reading: LimitReading) -> engine_pb2.RiskLimit:
     )
 
 
+def volume_halt(bot: Bot) -> engine_pb2.VolumeHaltState | None:
+    """Describe the engine's volume halt; None when it is not used, or was not judged yet."""
+    view = bot.halt_view
+    if view is None:
+        return None
+    config = view.config
+    return engine_pb2.VolumeHaltState(
+        is_enabled=config.enabled,
+        is_halted=view.is_halted,
+        since_ns=view.since_ns,
+        interval=config.interval,
+        window=config.window,
+        multiplier=decimal_message(config.multiplier),
+        recovered=view.recovered,
+        recovery_threshold=config.recovery_threshold,
+        is_blind=view.is_blind,
+        symbols=[
+            engine_pb2.VolumeHaltSymbol(
+                symbol=one.symbol,
+                is_fresh=one.is_fresh,
+                detail=one.detail,
+                open_time_ms=one.open_time_ms,
+                close=decimal_message(one.close),
+                mean_close=decimal_message(one.mean_close),
+                volume=decimal_message(one.volume),
+                mean_volume=decimal_message(one.mean_volume),
+                is_dumping=one.is_dumping,
+                has_recovered=one.has_recovered,
+            )
+            for one in view.symbols
+        ],
+    )
+
+
 def connection_facts(bot: Bot) -> list[tuple[str, bool, str]]:
     """Return name, up and detail of what the bot depends on."""
     down = bot.gate.reasons.get(Code.CONNECTOR_DOWN)
@@ -226,6 +260,7 @@ def bot_state(
         mode=mode,
         recent_journal=[journal_entry(record) for record in bot.recent_journal],
         limits=[risk_limit(reading) for reading in bot.readings],
+        volume_halt=volume_halt(bot),
     )
     fill_prices(message, bot)
     return message

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from opensqt.domain.account import Position
-from opensqt.domain.clock import NS_PER_S
+from opensqt.domain.clock import NS_PER_MS, NS_PER_S
 from opensqt.domain.instrument import Instrument
 from opensqt.domain.ledger import Ledger
 from opensqt.domain.market import BookValidity, FeedHealth
@@ -53,6 +53,18 @@ def lose_session(bot: Bot, reason: str, now_ns: int) -> None:
         if order.state in _IN_FLIGHT:
             answers.make_unknown(bot, order, f"the session ended: {reason}", now_ns)
     bot.proving.clear()
+    bot.unsaid.prices = True
+
+
+def distrust_everything(bot: Bot, gap_ns: int, now_ns: int) -> None:
+    """After a stall every stream is stale first: nothing is priced or believed until all were begun anew."""
+    message = f"nothing ran for {gap_ns // NS_PER_MS} ms: every stream is taken for stale and begun anew"
+    bot.gate.add(Code.LOOP_STALLED, message, now_ns)
+    bot.journal("alarm", Code.LOOP_STALLED.value, message, now_ns)
+    bot.market.distrust(message)
+    bot.watch.jumps.forget_reference()
+    bot.watch.clock.forget()
+    judge_book(bot, now_ns)
     bot.unsaid.prices = True
 
 

@@ -17,3 +17,9 @@ class SystemClock:
     def monotonic_ns(self) -> int:
         """Return ns since an arbitrary start; never goes back."""
         return time.monotonic_ns()
+
+
+def suspended_ns() -> int:
+    """Return how long this machine has slept since it started, which the monotonic clock leaves out; 0 if not told."""
+    boottime = getattr(time, "CLOCK_BOOTTIME", None)
+    return 0 if boottime is None else max(0, time.clock_gettime_ns(boottime) - time.monotonic_ns())

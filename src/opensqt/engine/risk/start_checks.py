@@ -32,6 +32,8 @@ class StartFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Lots by slot: a level that is full is not bought again before it was sold."""
     unknown_position_lots: int
     """Position of the venue that no slot explains."""
+    margin_mode: str = ""
+    """As the venue reports it; empty = not known."""
 
 
 def refusals(config: BotConfig, grid: ClassicGrid, facts: StartFacts) -> list[str]:
@@ -47,6 +49,7 @@ def refusals(config: BotConfig, grid: ClassicGrid, facts: StartFacts) -> list[st
         ]
     found = [
         *_check_instrument(config, instrument),
+        *_check_margin_mode(config, facts),
         *_check_size(config, grid, facts),
         *_check_profit(config, grid, facts),
         *_check_position(config, instrument, facts),
@@ -73,6 +76,17 @@ def _check_instrument(config: BotConfig, instrument: Instrument) -> list[str]:
             "lower `grid.max_open_orders`"
         )
     return found
+
+
+def _check_margin_mode(config: BotConfig, facts: StartFacts) -> list[str]:
+    if facts.margin_mode in ("", config.margin_mode):
+        return []
+    return [
+        (
+            f"margin mode of {config.symbol} is {facts.margin_mode} at the venue and must be {config.margin_mode} as "
+            "configured; change it there, or set `margin_mode`"
+        )
+    ]
 
 
 def _check_size(config: BotConfig, grid: ClassicGrid, facts: StartFacts) -> list[str]:
