@@ -119,7 +119,9 @@ class EngineServicer(EngineServiceServicer):
         """Stop for good, cancel, verify by query of the venue, and close the position if asked."""
         who = operator_name(request.operator)
         bots = self._chosen(request.bot_id)
-        return await Stopper(self._shell).kill(bots, flatten=request.flatten, everything=request.everything, who=who)
+        return await Stopper(self._shell).kill(
+            bots, flatten=request.flatten, everything=request.everything, who=who, reason=request.reason
+        )
 
     async def Reconcile(  # noqa: N802
         self, request: engine_pb2.ReconcileRequest, _context: Any

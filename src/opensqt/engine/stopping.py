@@ -38,13 +38,16 @@ class Stopper:
     def __init__(self, shell: EngineShell) -> None:
         self._shell = shell
 
-    async def kill(self, bots: Sequence[Bot], *, flatten: bool, everything: bool, who: str) -> engine_pb2.KillResponse:
+    async def kill(
+        self, bots: Sequence[Bot], *, flatten: bool, everything: bool, who: str, reason: str = ""
+    ) -> engine_pb2.KillResponse:
         """Stop bots for good, leave nothing of theirs at the venue, and say what is left."""
         mode = StopMode.FLATTEN if flatten else StopMode.CANCEL
         self._shell.barred.update(bot.symbol for bot in bots)
         _log.warning("kill", bots=[bot.id for bot in bots], flatten=flatten, everything=everything, who=who)
         for bot in bots:
             try:
+                bot.journal("alarm", "KILLED", reason or "the kill switch was used", self._shell.clock.now_ns())
                 self._shell.take([Stop(bot.id, mode, who)])
             except Exception as error:  # noqa: BLE001  a bot in a bad state is no reason to leave its orders
                 _log.error("kill_past_bot", bot=bot.id, error=repr(error), exc_info=error)
