@@ -26,6 +26,7 @@ from opensqt.engine.core import EngineCore
 from opensqt.engine.exchange_client import ExchangeClient
 from opensqt.engine.latency import EngineLatency
 from opensqt.engine.market_client import MarketClient
+from opensqt.engine.metrics import EngineCollector
 from opensqt.engine.publisher import Publisher
 from opensqt.engine.risk.stalls import StallDetector
 from opensqt.engine.servicer_engine import EngineServicer
@@ -51,6 +52,7 @@ from opensqt.runtime.grpc_server import GrpcServer
 from opensqt.runtime.latency_metrics import LatencyCollector
 from opensqt.runtime.lifecycle import Lifecycle, run_service
 from opensqt.runtime.logs import configure_logging
+from opensqt.runtime.loop_collector import LoopCollector
 from opensqt.runtime.loop_watch import watch_loop
 from opensqt.runtime.metrics import REGISTRY, start_metrics_server
 from opensqt.runtime.watchdog import Watchdog
@@ -120,8 +122,9 @@ async def serve(config: EngineConfig, lifecycle: Lifecycle, *, channel: aio.Chan
     watchdog = Watchdog(WATCHDOG_ALARM_S, config.watchdog_exit_s, clock.monotonic_ns)
     shell.beat = watchdog.beat
     stop_metrics = start_metrics_server(config.metrics)
-    collector = LatencyCollector("engine", latency.board)
-    REGISTRY.register(collector)
+    collectors = (LatencyCollector("engine", latency.board), LoopCollector(EngineCollector(core, store, clock)))
+    for collector in collectors:
+        REGISTRY.register(collector)
     record_lag = latency.board.recorder(Hop.LOOP_LAG)
     settle_heap()
     watchdog.start()
@@ -170,7 +173,8 @@ async def serve(config: EngineConfig, lifecycle: Lifecycle, *, channel: aio.Chan
         await channel.close()
         shell.sample_equity()
         store.close()
-        REGISTRY.unregister(collector)
+        for collector in collectors:
+            REGISTRY.unregister(collector)
         stop_metrics()
 
 
