@@ -3,6 +3,7 @@
 from opensqt.connector.adapter import Capabilities
 from opensqt.connector.market_types import INTERVAL_MS
 from opensqt.connector.rate_budget import CommandCosts
+from opensqt.connector.venues.binance.clock_watch import MAX_ERROR_PART
 from opensqt.connector.venues.binance.config import BinanceConfig
 from opensqt.connector.venues.binance.limits import ORDERS_1M, ORDERS_10S, WEIGHT_1M
 from opensqt.connector.venues.binance.parse_market import INTERVAL_WORDS
@@ -11,7 +12,6 @@ from opensqt.connector.venues.binance.requests_orders import (
     MAX_BATCH_CANCEL,
     MAX_BATCH_PLACE,
 )
-from opensqt.connector.venues.binance.start_checks import MAX_CLOCK_ERROR_PART
 
 _ORDER = {ORDERS_10S: 1, ORDERS_1M: 1}
 _COSTS = CommandCosts(
@@ -36,5 +36,5 @@ def offers(config: BinanceConfig, mode: str) -> Capabilities:
         kline_intervals=tuple(name for name, ms in INTERVAL_MS.items() if ms in INTERVAL_WORDS),
         command_costs=_COSTS,
         # The venue refuses what is older than the window; its clock and ours differ by a quarter of it at most.
-        placement_window_ms=config.recv_window_ms * (MAX_CLOCK_ERROR_PART + 1) // MAX_CLOCK_ERROR_PART,
+        placement_window_ms=config.recv_window_ms * (MAX_ERROR_PART + 1) // MAX_ERROR_PART,
     )
