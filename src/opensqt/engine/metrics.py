@@ -10,7 +10,7 @@ from typing import final
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from opensqt.domain.clock import Clock
+from opensqt.domain.clock import NS_PER_S, Clock
 from opensqt.domain.order_state import OrderState
 from opensqt.engine.bot import Bot
 from opensqt.engine.core import EngineCore
@@ -30,12 +30,14 @@ class EngineCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the figures of now."""
-        yield GaugeMetricFamily(
-            "opensqt_engine_attached", "1 while the connector is attached", value=float(self._core.attached)
-        )
-        yield GaugeMetricFamily(
-            "opensqt_engine_store_healthy", "1 while state becomes durable", value=float(self._store.health[0])
-        )
+        store = self._store.reading
+        for name, text, value in (
+            ("opensqt_engine_attached", "1 while the connector is attached", float(self._core.attached)),
+            ("opensqt_engine_store_healthy", "1 while the last write went well", float(not store.error)),
+            ("opensqt_engine_store_backlog", "Turns that are not on disk yet", float(store.backlog)),
+            ("opensqt_engine_store_wait_seconds", "How long the oldest of them waits", store.oldest_wait_ns / NS_PER_S),
+        ):
+            yield GaugeMetricFamily(name, text, value=value)
         bots = list(self._core.bots.values())
         yield from _states(bots)
         yield from _counts(bots)
@@ -65,8 +67,8 @@ def _states(bots: list[Bot]) -> Iterator[Metric]:
             state.add_metric([bot.id, one.name.lower()], float(bot.gate.state is one))
         for code in list(bot.gate.reasons):
             reasons.add_metric([bot.id, code.value], 1.0)
-        for code, count in list(bot.watch.denials.items()):
-            denied.add_metric([bot.id, str(code)], count)
+        for denial, count in list(bot.watch.denials.items()):
+            denied.add_metric([bot.id, denial], count)
     yield from (state, reasons, denied)
 
 
