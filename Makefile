@@ -92,8 +92,16 @@ crash: $(VENV)/.installed $(VENV)/.test-tools ## Kill the processes of a trading
 	PYTHONPATH=tests $(BIN)/python -m crash --kills $(or $(KILLS),200) --seed $(or $(SEED),1) $(ARGS)
 
 .PHONY: bench
-bench: $(VENV)/.installed $(VENV)/.test-tools ## Benchmarks with their in-run baselines, and the gates
-	$(BIN)/python -m pytest bench -o testpaths= -o timeout=600 $(ARGS)
+bench: $(VENV)/.installed $(VENV)/.test-tools ## Every benchmark, about ten minutes: one table, and bench/results/latest.json
+	$(BIN)/python -m pytest bench -o testpaths= -o timeout=600 --benchmark-quiet --full $(ARGS)
+
+.PHONY: bench-gates
+bench-gates: $(VENV)/.installed $(VENV)/.test-tools ## The benchmarks that may fail a change: ratios, instruction counts, the 5 ms budget
+	$(BIN)/python -m pytest bench -o testpaths= -o timeout=600 --benchmark-quiet $(ARGS)
+
+.PHONY: bench-budget
+bench-budget: $(VENV)/.installed ## Store the kernels' instruction counts of now as their budget
+	$(BIN)/python bench/instructions.py --record
 
 .PHONY: wheel
 wheel: $(VENV)/.build-tools ## Build the wheel and the sdist into dist/

@@ -1,6 +1,7 @@
-"""What benchmarks share: recorded frames, and a race between our code and a baseline in the same run."""
+"""What benchmarks share: recorded frames, a race between our code and a baseline in the same run, and one table."""
 
 import gzip
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,6 +12,10 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from opensqt._core.histogram import Histogram
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "e2e")]
+
+import report  # noqa: E402  beside this file, which is no package
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 CAPTURE = "binance_usdm/raw_ws_BTCUSDT_20240718T235701Z_part1.jsonl.gz"
@@ -38,8 +43,6 @@ class Outcome:
 
 
 ATTEMPTS = 3
-
-OUTCOMES: list[Outcome] = []
 
 
 def _time_ns(work: Callable[[], object]) -> int:
@@ -100,6 +103,8 @@ def race(benchmark: BenchmarkFixture, request: pytest.FixtureRequest) -> Race:
         *,
         items: int,
         at_least: float,
+        target: float | None = None,
+        target_ns: float | None = None,
         turns: int = 100,
         turn_seconds: float = 2.0,
     ) -> Outcome:
@@ -111,7 +116,7 @@ def race(benchmark: BenchmarkFixture, request: pytest.FixtureRequest) -> Race:
             ),
             key=lambda one: one.ratio,
         )
-        OUTCOMES.append(outcome)
+        report.add(_row(outcome, at_least if target is None else target, target_ns))
         benchmark.extra_info["ratio"] = outcome.ratio
         benchmark.pedantic(ours, rounds=20)
         assert outcome.ratio >= at_least, f"{outcome} is below the gate of {at_least}x"
@@ -120,11 +125,37 @@ def race(benchmark: BenchmarkFixture, request: pytest.FixtureRequest) -> Race:
     return run
 
 
+def _row(outcome: Outcome, target: float, target_ns: float | None) -> report.Row:
+    words, met = f">= {target:g}x", outcome.ratio >= target
+    if target_ns is not None:
+        words, met = f"<= {target_ns:g} ns, {words}", met and outcome.best_ns <= target_ns
+    name = outcome.name.removeprefix("test_").replace("_", " ")
+    return report.Row(
+        name, "ns", outcome.best_ns, outcome.baseline_ns, None, outcome.ratio, words, met, *outcome.percentiles_ns
+    )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="also what takes minutes: hops, end to end, peers, scale")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--full"):
+        kept = [item for item in items if "full" not in item.keywords]
+        config.hook.pytest_deselected(items=[item for item in items if "full" in item.keywords])
+        items[:] = kept
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "full: takes long; part of `make bench`, not of the gates")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if OUTCOMES:
-        terminalreporter.section("races: ours against the baseline of the same run, per item")
-        for outcome in OUTCOMES:
-            terminalreporter.write_line(str(outcome))
+    if report.ROWS:
+        report.write(report.ROWS)
+        terminalreporter.section("results")
+        for line in report.table(report.ROWS):
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

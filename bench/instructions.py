@@ -59,9 +59,7 @@ def count() -> dict[str, float]:
         if missing:
             raise CountError(f"callgrind wrote no {missing[0]}: this C library may not call {MARK} by name")
         # A dump holds what was counted since the one before: those at odd places end a kernel.
-        return {
-            name: _total(dump) / items for (name, items), dump in zip(names, dumps[1::2], strict=True)
-        }
+        return {name: _total(dump) / items for (name, items), dump in zip(names, dumps[1::2], strict=True)}
 
 
 def judged() -> list[Verdict]:

@@ -64,9 +64,9 @@ def diff_frames(count: int) -> list[bytes]:
         bids, asks = levels(source, 10, is_bid=True), levels(source, 10, is_bid=False)
         frames.append(
             (
-                '{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1721260622%03d,"T":1721260622%03d,'
-                '"s":"BTCUSDT","U":%d,"u":%d,"pu":%d,"b":[%s],"a":[%s]}}'
-                % (number, number, 10 * number + 1, 10 * number + 10, 10 * number, bids, asks)
+                f'{{"stream":"btcusdt@depth@100ms","data":{{"e":"depthUpdate","E":1721260622{number:03d},'
+                f'"T":1721260622{number:03d},"s":"BTCUSDT","U":{10 * number + 1},"u":{10 * number + 10},'
+                f'"pu":{10 * number},"b":[{bids}],"a":[{asks}]}}}}'
             ).encode()
         )
     return frames

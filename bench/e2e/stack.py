@@ -1,5 +1,6 @@
 """Starts the processes of an end-to-end benchmark and talks to the venue among them."""
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -69,6 +70,8 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
 
 
 def connector_section(venue: VenueProcess, folder: Path, *, tcp_port: int | None) -> dict[str, Any]:
@@ -119,7 +122,7 @@ def engine_section(folder: Path, symbols: list[str], *, address: str, buy_window
                     "order_quantity": 130,
                     "buy_window": buy_window,
                     "sell_window": 10,
-                    "max_open_orders": 2 * buy_window + 20,
+                    "max_open_orders": buy_window + 30,
                     "price_source": "mid",
                 },
                 "risk": {"max_orders_per_second": 1_000, "position_safety_check": 1},
@@ -151,9 +154,9 @@ class Stack:
                 self._start("embedded", ["opensqt.cli.embedded"], sections, cpu)
             else:
                 self._start("connector", ["opensqt.connector.app"], sections["connector"], cpu)
-                self._wait(grpc_probe(client(folder / "connector.sock"), EXCHANGE), "connector")
+                self._wait(client(folder / "connector.sock"), EXCHANGE)
                 self._start("engine", ["opensqt.engine.app"], sections["engine"], cpu)
-            self._wait(grpc_probe(client(folder / "engine.sock"), ENGINE), "engine")
+            self._wait(client(folder / "engine.sock"), ENGINE)
         except BaseException:
             self.close()
             raise
@@ -172,26 +175,13 @@ class Stack:
             stop(process)
 
     def _start(self, name: str, module: list[str], section: dict[str, Any], cpu: int | None) -> None:
-        file = self.folder / f"{name}.yaml"
-        file.write_text(yaml.safe_dump(section))
-        file.chmod(0o600)
-        log = (self.folder / f"{name}.log").open("wb")
-        argv = [*pinned(cpu), sys.executable, "-m", *module, "--config", str(file)]
-        self.processes[name] = subprocess.Popen(argv, stdout=log, stderr=log, env=environment())
+        self.processes[name] = start_service(name, module, section, self.folder, cpu)
 
-    def _wait(self, probe: Any, name: str) -> None:
-        import asyncio
-
-        deadline = time.monotonic() + READY_S
-        while True:
-            state = asyncio.run(probe())
-            if state:
-                return
-            if any(process.poll() is not None for process in self.processes.values()):
-                self._fail(f"{name} ended")
-            if time.monotonic() > deadline:
-                self._fail(f"{name} was not ready in {READY_S:g} s")
-            time.sleep(0.05)
+    def _wait(self, config: GrpcClientConfig, service: str) -> None:
+        try:
+            wait_for(config, service, list(self.processes.values()))
+        except BenchFailedError as error:
+            self._fail(str(error))
 
     def _fail(self, what: str) -> None:
         logs = [f"--- {file.name}\n{file.read_text(errors='replace')[-2_000:]}" for file in self.folder.glob("*.log")]
@@ -200,6 +190,30 @@ class Stack:
 
 EXCHANGE = "opensqt.market_maker.v1.ExchangeService"
 ENGINE = "opensqt.market_maker.v1.EngineService"
+
+
+def start_service(
+    name: str, module: list[str], section: dict[str, Any], folder: Path, cpu: int | None = None
+) -> "subprocess.Popen[bytes]":
+    """Start one of our services with a configuration."""
+    file = folder / f"{name}.yaml"
+    file.write_text(yaml.safe_dump(section))
+    file.chmod(0o600)
+    argv = [*pinned(cpu), sys.executable, "-m", *module, "--config", str(file)]
+    with (folder / f"{name}.log").open("wb") as log:
+        return subprocess.Popen(argv, stdout=log, stderr=log, env=environment())
+
+
+def wait_for(config: GrpcClientConfig, service: str, processes: list["subprocess.Popen[bytes]"]) -> None:
+    """Wait until a service is serving."""
+    probe: Any = grpc_probe(config, service)
+    deadline = time.monotonic() + READY_S
+    while not asyncio.run(probe()):
+        if any(process.poll() is not None for process in processes):
+            raise BenchFailedError(f"a process ended before {service} was serving")
+        if time.monotonic() > deadline:
+            raise BenchFailedError(f"{service} was not ready in {READY_S:g} s")
+        time.sleep(0.05)
 
 
 def client(socket: Path) -> GrpcClientConfig:

@@ -68,6 +68,11 @@ class TradeHub:
     def __len__(self) -> int:
         return len(self._sessions)
 
+    @property
+    def has_pending(self) -> bool:
+        """Return whether any stream has items to send."""
+        return any(session.has_pending for session in self._sessions.values())
+
     def open(self, wake: Callable[[], None]) -> TradeSession:
         """Return a new stream; it is told nothing before `attach`."""
         session = TradeSession(self._next_number, self._session_epoch, wake)

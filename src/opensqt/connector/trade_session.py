@@ -93,6 +93,11 @@ class TradeSession:
         return event
 
     @property
+    def has_pending(self) -> bool:
+        """Return whether items wait to be taken."""
+        return bool(self._frames)
+
+    @property
     def is_ended(self) -> bool:
         """Return whether nothing will come any more."""
         return self.state is SessionState.ENDED

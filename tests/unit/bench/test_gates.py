@@ -63,3 +63,18 @@ def test_budgets_of_other_environments_are_kept(gates: Any, tmp_path: Path) -> N
     file.write_text('{"elsewhere": {"parse": 7}}')
     gates.store_budget({"parse": 10.4}, file)
     assert gates.load_budget(file) == {"elsewhere": {"parse": 7}, gates.environment(): {"parse": 10}}
+
+
+def test_the_documented_slow_down_still_fits_the_source(project_root: Path) -> None:
+    patch = (project_root / "bench" / "slowdown.patch").read_text().splitlines()
+    (target,) = (line.removeprefix("+++ b/") for line in patch if line.startswith("+++ b/"))
+    source = (project_root / target).read_text()
+    body = [line for line in patch if not line.startswith(("diff", "index", "---", "+++"))]
+    hunks = [list[str]()]
+    for line in body:
+        if line.startswith("@@"):
+            hunks.append([])
+        elif not line.startswith("+"):
+            hunks[-1].append(line[1:])
+    assert all("\n".join(hunk) in source for hunk in hunks)
+    assert any(line.startswith("+") for line in body)
