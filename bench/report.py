@@ -68,3 +68,22 @@ def _text(value: float | None) -> str:
         if abs(value) >= limit:
             return f"{value:,.{digits}f}"
     return f"{value:.3f}"
+
+
+def markdown(rows: list[Row]) -> str:
+    """Return the table as docs/performance.md shows it."""
+    lines = ["| what | ours | baseline | peer | ratio | target | met |", "|---|---|---|---|---|---|---|"]
+    for row in rows:
+        ratio = "" if row.ratio is None else f"{row.ratio:.1f}x"
+        met = {True: "yes", False: "**no**", None: ""}[row.met]
+        cells = (row.name, f"{_text(row.ours)} {row.unit}".strip(), _blank(row.baseline), _blank(row.peer), ratio)
+        lines.append("| " + " | ".join((*cells, row.target, met)) + " |")
+    return "\n".join(lines)
+
+
+def _blank(value: float | None) -> str:
+    return "" if value is None else _text(value)
+
+
+if __name__ == "__main__":
+    print(markdown([Row(**row) for row in json.loads(LATEST.read_text())]))
