@@ -7,13 +7,12 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from opensqt.cli.engine_client import EngineClient, engine_client, find_engine
-from opensqt.cli.output import is_terminal, print_columns, print_json, print_line
+from opensqt.cli.output import CLEAR, is_terminal, print_columns, print_json, print_line
 from opensqt.domain.latency import HOP_TEXTS, Hop
 from opensqt.proto import latency_pb2
 
 WATCH_S = 1.0
 
-_CLEAR = "\x1b[H\x1b[2J"
 _KNOWN = frozenset(Hop)
 _HEAD = ("hop", "p50", "p99", "p99.9", "max", "count", "what")
 
@@ -48,7 +47,7 @@ async def _show(client: EngineClient, *, as_json: bool, redraw: bool, since_star
         print_json(as_dict(answer))
         return
     if redraw:
-        print_line(_CLEAR)
+        print_line(CLEAR)
     print_columns(f"latency of the last {answer.window_ms / 1000:.0f} s", _HEAD, [_row(hop) for hop in answer.hops])
 
 

@@ -5,6 +5,9 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
+CLEAR = "\x1b[2J\x1b[H"
+"""Clears a terminal and goes to its top."""
+
 
 def is_terminal() -> bool:
     """Return whether standard output is a terminal that can redraw a line."""

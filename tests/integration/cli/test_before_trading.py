@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -83,3 +84,32 @@ def test_a_connector_that_cannot_start_is_reported_in_its_own_words(tmp_path: Pa
     (venue,) = [finding for finding in _json(looked)["findings"] if finding["name"] == "venue"]
     assert (looked.returncode, venue["status"]) == (1, "failed")
     assert "NOPEUSDT" in venue["detail"]
+
+
+def test_status_is_shown_anew_while_it_is_watched(tmp_path: Path) -> None:
+    assert _opensqt(tmp_path, "init", "mine.yaml", "--yes").returncode == 0
+    ports = _free_ports()
+    env = {**os.environ, **ports}
+    for section in ("ENGINE", "LIVE_SERVER"):
+        env[f"OPENSQT_{section}__CONNECTOR__ADDRESS"] = f"127.0.0.1:{ports['OPENSQT_CONNECTOR__GRPC__PORT']}"
+    env["OPENSQT_LIVE_SERVER__ENGINE__ADDRESS"] = f"127.0.0.1:{ports['OPENSQT_ENGINE__GRPC__PORT']}"
+    command = [sys.executable, "-m", "opensqt.cli.main"]
+    with subprocess.Popen(
+        [*command, "up", "mine.yaml"], cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stdout is not None
+        while not (line := run.stdout.readline()).startswith("running:"):
+            assert line, "it ended before it ran"
+        watch = subprocess.Popen(
+            [*command, "status", "--watch", "--json"], cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True
+        )
+        assert watch.stdout is not None
+        seen = [json.loads(watch.stdout.readline()) for _ in range(2)]
+        watch.send_signal(signal.SIGINT)
+        assert watch.wait(20) == 130
+        watch.stdout.close()
+        run.send_signal(signal.SIGINT)
+        run.stdout.read()
+
+    assert seen[1]["uptime_ms"] > seen[0]["uptime_ms"]
+    assert seen[0]["bots"][0]["symbol"] == "BTC/USDT:USDT"
