@@ -36,6 +36,7 @@ from opensqt.live_server.feeds import Feed, Session
 from opensqt.live_server.grid_edit import GridEditor
 from opensqt.live_server.history import History
 from opensqt.live_server.legacy_rooms import LegacyRooms
+from opensqt.live_server.login_limit import LoginLimit
 from opensqt.live_server.market import MarketStore
 from opensqt.live_server.page_files import load_page
 from opensqt.live_server.publisher import Publisher
@@ -114,7 +115,8 @@ class LiveServer:
         self._feeds = {
             name: Feed(name, session, board, self.publisher.notify, rng) for name, session in sessions.items()
         }
-        auth = Authenticator(config.login_token, config.operator_token, clock)
+        operators = [(operator.name, operator.token) for operator in config.operators]
+        auth = Authenticator(config.login_token, config.operator_token, clock, operators)
         admission = Admission(
             max_clients=config.limits.max_clients, max_per_address=config.limits.max_clients_per_address
         )
@@ -129,6 +131,8 @@ class LiveServer:
             replica=replica,
             sources=board,
             auth=auth,
+            login_limit=LoginLimit(clock),
+            tls_by_proxy=config.tls_by_proxy,
             admission=admission,
             controls=controls,
             history=History(

@@ -8,6 +8,7 @@ operator_token_file: operator.token        # without it the page only watches
 engine_control: {address: "127.0.0.1:50052", token_file: trade.token}
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,13 @@ class WebTlsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     cert_file: Path
     key_file: Path
+
+
+class OperatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Somebody who may control, under a name the engine's audit keeps."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9_-]+$")]
+    token: Secret
 
 
 class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,10 +62,12 @@ class LiveServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """Configuration of `opensqt-live-server`.
 
     `connector` and `engine` are read with tokens that only need to read. `engine_control` is the way to the engine for
-    pause, resume and stop (default: `engine`); it is used only for people who showed the `operator_token`.
-    `login_token` hides the page from everybody else. `symbols` names the charts; empty = those of the engine's bots.
-    `allowed_hosts` are host names, beyond localhost and plain addresses, under which browsers may reach the page.
-    `static_dir` serves another build of the page than the packaged one.
+    pause, resume and stop (default: `engine`); it is used only for people who showed an operator's token:
+    `operator_token` acts under the name "operator", with `operators` everybody has a name and a token of their own.
+    `login_token` hides the page from everybody else. Off loopback the page needs `login_token` and `tls`; with
+    `tls_by_proxy` a proxy in front of it is trusted to speak TLS to the world and to be the only one who reaches it.
+    `symbols` names the charts; empty = those of the engine's bots. `allowed_hosts` are host names, beyond localhost and
+    plain addresses, under which browsers may reach the page. `static_dir` serves another build than the packaged one.
     """
 
     connector: GrpcClientConfig
@@ -68,6 +78,8 @@ class LiveServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     tls: WebTlsConfig | None = None
     login_token: Secret | None = None
     operator_token: Secret | None = None
+    operators: tuple[OperatorConfig, ...] = ()
+    tls_by_proxy: bool = False
     allowed_hosts: tuple[str, ...] = ()
     symbols: tuple[str, ...] = ()
     limits: LimitsConfig = LimitsConfig()
@@ -77,18 +89,48 @@ class LiveServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
 
     def __post_init__(self) -> None:
         """Refuse tokens that can be guessed, and a page that strangers could read."""
-        for name, token in (("login_token", self.login_token), ("operator_token", self.operator_token)):
-            if token is not None and len(token.reveal()) < _MIN_TOKEN_CHARACTERS:
+        for name, token in self._tokens():
+            if len(token.reveal()) < _MIN_TOKEN_CHARACTERS:
                 raise ConfigError.single(
                     name,
                     token,
                     f"must have at least {_MIN_TOKEN_CHARACTERS} characters",
                     "make one with `openssl rand -hex 32`",
                 )
-        if not is_loopback(self.host) and self.login_token is None:
+        self._check_operators()
+        if is_loopback(self.host):
+            return
+        if self.login_token is None:
             raise ConfigError.single(
                 "host",
                 repr(self.host),
                 "off loopback the page needs `login_token`: everybody who reaches the port would see the account",
-                "use host 127.0.0.1, or set login_token (and tls, or a proxy that adds it)",
+                "use host 127.0.0.1, or set login_token and tls",
             )
+        if self.tls is None and not self.tls_by_proxy:
+            raise ConfigError.single(
+                "host",
+                repr(self.host),
+                "off loopback the page needs `tls`: tokens and cookies would cross the network in clear text",
+                "use host 127.0.0.1, set tls, or set tls_by_proxy: true where a proxy alone reaches this port and "
+                "speaks TLS to everybody else",
+            )
+
+    def _tokens(self) -> Iterator[tuple[str, Secret]]:
+        for name, token in (("login_token", self.login_token), ("operator_token", self.operator_token)):
+            if token is not None:
+                yield name, token
+        for index, operator in enumerate(self.operators):
+            yield f"operators[{index}].token", operator.token
+
+    def _check_operators(self) -> None:
+        """Refuse two people with one name, or one token for two people: the audit could not tell them apart."""
+        names = [operator.name for operator in self.operators]
+        if self.operator_token is not None:
+            names.append("operator")
+        tokens = [token for _name, token in self._tokens()]
+        for path, values in (("operators", names), ("operators", tokens)):
+            if len(set(values)) < len(values):
+                raise ConfigError.single(
+                    path, None, "two of them share a name or a token", "give everybody a name and a token of their own"
+                )

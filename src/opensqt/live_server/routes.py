@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import final
 
+import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -11,18 +12,21 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from opensqt.domain.clock import NS_PER_MS, Clock
-from opensqt.live_server.auth import COOKIE_NAME, SESSION_S, Authenticator, WebRole
+from opensqt.live_server.auth import COOKIE_NAME, SESSION_S, Authenticator, Identity, WebRole
 from opensqt.live_server.broadcast import Admission
 from opensqt.live_server.controls import Controls, RefusedError, read_json
 from opensqt.live_server.grid_edit import GridEditor
 from opensqt.live_server.guard import Guard
 from opensqt.live_server.history import History
+from opensqt.live_server.login_limit import LoginLimit
 from opensqt.live_server.page_files import INDEX, PageFiles
 from opensqt.live_server.replica import EngineReplica
 from opensqt.live_server.sockets import Sockets
 from opensqt.live_server.sources import CONNECTOR_SOURCES, SOURCE_ENGINE, SourceBoard
 
 _LONGEST_TOKEN = 1_024
+
+_log = structlog.get_logger(__name__)
 
 
 @final
@@ -34,6 +38,8 @@ class Web:
     replica: EngineReplica
     sources: SourceBoard
     auth: Authenticator
+    login_limit: LoginLimit
+    tls_by_proxy: bool
     admission: Admission
     controls: Controls
     history: History
@@ -73,23 +79,23 @@ class Web:
 
     async def session(self, request: Request) -> Response:
         """Answer `GET /api/session`: what this browser may do."""
-        return self._session_response(self.auth.role(request.headers, request.cookies))
+        return self._session_response(self.auth.identity(request.headers, request.cookies))
 
     async def login(self, request: Request) -> Response:
         """Answer `POST /api/login` with `{"token": ...}`: set the cookie of the token's role."""
         try:
             body = await read_json(request)
-            role = self._role_of_login(str(body.get("token", ""))[:_LONGEST_TOKEN])
+            identity = self._login(request, str(body.get("token", ""))[:_LONGEST_TOKEN])
         except RefusedError as refusal:
             return refusal.response()
-        response = self._session_response(role)
+        response = self._session_response(identity)
         response.set_cookie(
             COOKIE_NAME,
-            self.auth.issue_cookie(role),
+            self.auth.issue_cookie(identity),
             max_age=SESSION_S,
             httponly=True,
             samesite="strict",
-            secure=request.url.scheme == "https",
+            secure=self._is_secure(request),
         )
         return response
 
@@ -99,22 +105,30 @@ class Web:
             await read_json(request)
         except RefusedError as refusal:
             return refusal.response()
-        response = self._session_response(self.auth.anonymous_role)
-        response.delete_cookie(COOKIE_NAME, httponly=True, samesite="strict")
+        response = self._session_response(Identity(self.auth.anonymous_role))
+        response.delete_cookie(COOKIE_NAME, httponly=True, samesite="strict", secure=self._is_secure(request))
         return response
 
-    def _role_of_login(self, token: str) -> WebRole:
-        if not self.auth.may_try():
-            raise RefusedError(429, "TOO_MANY_TRIES", "too many failed logins; try again in a minute")
-        role = self.auth.role_of_token(token)
-        if role is WebRole.NONE:
-            self.auth.note_failure()
-            raise RefusedError(401, "WRONG_TOKEN", "this token is not known here")
-        return role
+    def _is_secure(self, request: Request) -> bool:
+        """Return whether browsers reach us over TLS: they may then be told to send the cookie nowhere else."""
+        return self.tls_by_proxy or request.url.scheme == "https"
 
-    def _session_response(self, role: WebRole) -> JSONResponse:
+    def _login(self, request: Request, token: str) -> Identity:
+        address = request.client.host if request.client else "unknown"
+        if not self.login_limit.may_try(address):
+            raise RefusedError(429, "TOO_MANY_TRIES", "too many failed logins; try again in a minute")
+        identity = self.auth.identity_of_token(token)
+        if identity.role is WebRole.NONE:
+            self.login_limit.note_failure(address)
+            _log.warning("login_failed", address=address)
+            raise RefusedError(401, "WRONG_TOKEN", "this token is not known here")
+        _log.info("login", address=address, name=identity.name)
+        return identity
+
+    def _session_response(self, identity: Identity) -> JSONResponse:
         body = {
-            "role": role.name.lower(),
+            "role": identity.role.name.lower(),
+            "name": identity.name,
             "login_required": self.auth.anonymous_role is WebRole.NONE,
             "controls_offered": self.auth.has_operator,
         }

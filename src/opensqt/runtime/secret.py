@@ -21,7 +21,7 @@ class Secret:
 
     def matches(self, other: str) -> bool:
         """Compare in time that does not depend on where the texts differ."""
-        return hmac.compare_digest(self._value.encode(), other.encode())
+        return hmac.compare_digest(self._value.encode(), other.encode("utf-8", "backslashreplace"))
 
     def __repr__(self) -> str:
         return REDACTED

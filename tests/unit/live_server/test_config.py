@@ -35,7 +35,26 @@ def test_defaults_stay_on_this_machine(tmp_path: Path) -> None:
 
 def test_page_off_loopback_needs_a_login(tmp_path: Path) -> None:
     assert "login_token" in problems(tmp_path, GOOD + "host: 0.0.0.0\n")["host"]
-    assert load(tmp_path, GOOD + "host: 0.0.0.0\nlogin_token: login-token-of-the-tests\n").host == "0.0.0.0"
+
+
+def test_page_off_loopback_needs_tls_or_a_proxy_that_speaks_it(tmp_path: Path) -> None:
+    open_text = GOOD + "host: 0.0.0.0\nlogin_token: login-token-of-the-tests\n"
+    assert "clear text" in problems(tmp_path, open_text)["host"]
+    assert load(tmp_path, open_text + "tls_by_proxy: true\n").host == "0.0.0.0"
+    tls = "tls: {cert_file: page.pem, key_file: page.key}\n"
+    assert load(tmp_path, open_text + tls).tls is not None
+
+
+def test_operators_have_names_and_tokens_of_their_own(tmp_path: Path) -> None:
+    ann = "{name: ann, token: token-of-ann-in-the-tests}"
+    config = load(tmp_path, GOOD + f"operators: [{ann}]\n")
+    assert [operator.name for operator in config.operators] == ["ann"]
+    assert "token-of-ann" not in repr(config)
+    twice = "{name: bob, token: token-of-ann-in-the-tests}"
+    assert "share" in problems(tmp_path, GOOD + f"operators: [{ann}, {twice}]\n")["operators"]
+    same = "{name: operator, token: another-token-of-tests}"
+    assert "share" in problems(tmp_path, GOOD + f"operators: [{same}]\n")["operators"]
+    assert "16 characters" in problems(tmp_path, GOOD + "operators: [{name: x, token: short}]\n")["operators[0].token"]
 
 
 def test_token_that_can_be_guessed_is_refused(tmp_path: Path) -> None:
