@@ -217,6 +217,13 @@ class FakeEngine(EngineServiceServicer):
         more = str(end) if end < len(newest_first) else ""
         return engine_pb2.GetJournalResponse(entries=newest_first[start:end], next_page_token=more)
 
+    async def GetBotOrders(self, request: Any, context: Any) -> Any:
+        before = (request.before_time_ns or 1 << 62, request.before_client_order_id)
+        known = sorted(self.world.bot_state().orders, key=lambda o: (o.order.updated_time_ns, o.order.client_order_id))
+        older = [o for o in known if (o.order.updated_time_ns, o.order.client_order_id) < before]
+        page = older[-request.limit :]
+        return engine_pb2.GetBotOrdersResponse(orders=page, has_older=len(page) < len(older))
+
     async def Explain(self, request: Any, context: Any) -> Any:
         for order in self.world.bot_state().orders:
             if order.order.client_order_id == request.client_order_id:

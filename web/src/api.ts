@@ -20,7 +20,8 @@ export async function request<Answer>(path: string, body?: object): Promise<Answ
       : {
           method: "POST",
           credentials: "same-origin",
-          headers: { "content-type": "application/json" },
+          // The second header proves that no other site made this request: it could not send it.
+          headers: { "content-type": "application/json", "x-opensqt": "page" },
           body: JSON.stringify(body),
         };
   let response: Response;

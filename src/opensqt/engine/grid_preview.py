@@ -94,6 +94,9 @@ def _unready(bot: Bot) -> str:
         return "the bot is stopped; resume it, or change its configuration file"
     if bot.proving or not bot.lattice_saved:
         return "the bot is still matching its orders with the venue; try again in a moment"
+    stalled = bot.gate.reasons.get(Code.STORE_STALLED)
+    if stalled is not None:
+        return f"an edit must be durable, and {stalled.message}; free the disk first"
     if bot.market.price2_ticks == 0:
         return f"there is no valid price ({bot.market.invalid_reason}); an edit is shown and made at a price"
     doubt = next((bot.gate.reasons[code] for code in _DOUBTS if code in bot.gate.reasons), None)

@@ -18,7 +18,6 @@ from opensqt.engine.servicer_grid import GridDesk
 from opensqt.engine.servicer_history import HistoryServicer
 from opensqt.engine.servicer_ledger import LedgerServicer
 from opensqt.engine.shell import EngineShell
-from opensqt.engine.state_messages import bot_fill
 from opensqt.engine.stopping import Stopper
 from opensqt.engine.store import queries
 from opensqt.engine.winding import is_wound_down
@@ -29,7 +28,6 @@ from opensqt.runtime.grpc_client import call
 STOP_PATIENCE_S = 15.0
 RECONCILE_PATIENCE_S = 10.0
 QUERY_S = 5.0
-DEFAULT_FILLS = 200
 
 
 @final
@@ -180,18 +178,13 @@ class EngineServicer(EngineServiceServicer):
         self, request: engine_pb2.GetBotFillsRequest, _context: Any
     ) -> engine_pb2.GetBotFillsResponse:
         """Return stored fills of a bot, the newest before a time."""
-        if not request.bot_id:
-            raise invalid_field("bot_id", "''", "must name a bot")
-        if not 0 <= request.limit <= queries.MAX_LIMIT:
-            raise invalid_field("limit", request.limit, f"must be at most {queries.MAX_LIMIT}, or 0 for the default")
-        (bot,) = self._chosen(request.bot_id)
-        before = (request.before_time_ns or queries.MAX_TIME_NS, request.before_trade_id)
-        limit = request.limit or DEFAULT_FILLS
-        await self._shell.store.settle()
-        fills, has_older = await self._shell.store.read(
-            lambda connection: queries.fills_before(connection, bot.symbol, bot.id, before, limit)
-        )
-        return engine_pb2.GetBotFillsResponse(fills=[bot_fill(bot, booked) for booked in fills], has_older=has_older)
+        return await self._history.bot_fills(request)
+
+    async def GetBotOrders(  # noqa: N802
+        self, request: engine_pb2.GetBotOrdersRequest, _context: Any
+    ) -> engine_pb2.GetBotOrdersResponse:
+        """Return stored orders of a bot, the newest before a time."""
+        return await self._history.bot_orders(request)
 
     async def GetJournal(  # noqa: N802
         self, request: engine_pb2.GetJournalRequest, _context: Any

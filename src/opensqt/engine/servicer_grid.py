@@ -74,9 +74,12 @@ class GridDesk:
         assert answer is not None, "the core answers an edit in the same turn"
         if answer.reason is not None or answer.preview is None:
             raise error_for(answer.reason or ErrorReason.INTERNAL, answer.message)
-        await self._shell.store.flush()
+        is_durable = await self._shell.store.settle()
         return engine_pb2.ApplyGridResponse(
-            bot_id=bot.id, version=answer.version, applied=messages.preview_message(bot, answer.preview)
+            bot_id=bot.id,
+            version=answer.version,
+            applied=messages.preview_message(bot, answer.preview),
+            is_durable=is_durable,
         )
 
     def _one(self, bot_id: str) -> Bot:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import final
 
-from opensqt.domain.convert_trade import cash_flow_to_wire, decimal_message, instrument_to_wire
+from opensqt.domain.convert_trade import cash_flow_to_wire, decimal_message, instrument_to_wire, order_to_wire
 from opensqt.domain.errors import ErrorReason, InternalError, NotFoundError, UnavailableError, invalid_field
 from opensqt.domain.instrument import Instrument
 from opensqt.domain.money import EXACT
@@ -22,6 +22,7 @@ from opensqt.proto import engine_pb2 as pb
 from opensqt.runtime.sqlite import back_up
 
 FLUSH_S = 5.0
+ROWS_PAGE = 200
 JOURNAL_PAGE, MAX_JOURNAL_PAGE = 500, 1_000
 EQUITY_PAGE, MAX_EQUITY_PAGE = 1_000, 5_000
 MAX_RESOLUTION_MS = 366 * 86_400_000
@@ -54,6 +55,36 @@ class HistoryServicer:
         await self._shell.store.settle()
         records, token = await self._shell.store.read(page)
         return pb.GetJournalResponse(entries=[journal_entry(record) for record in records], next_page_token=token)
+
+    async def bot_fills(self, request: pb.GetBotFillsRequest) -> pb.GetBotFillsResponse:
+        """Return the newest stored fills of a bot before a time."""
+        bot = self._named(request.bot_id)
+        limit = _limit(request.limit, ROWS_PAGE, queries.MAX_LIMIT)
+        before = (request.before_time_ns or queries.MAX_TIME_NS, request.before_trade_id)
+        await self._shell.store.settle()
+        fills, has_older = await self._shell.store.read(
+            lambda connection: queries.fills_before(connection, bot.symbol, bot.id, before, limit)
+        )
+        return pb.GetBotFillsResponse(fills=[bot_fill(bot, booked) for booked in fills], has_older=has_older)
+
+    async def bot_orders(self, request: pb.GetBotOrdersRequest) -> pb.GetBotOrdersResponse:
+        """Return the newest stored orders of a bot before a time, whatever became of them."""
+        bot = self._named(request.bot_id)
+        limit = _limit(request.limit, ROWS_PAGE, queries.MAX_LIMIT)
+        before = (request.before_time_ns or queries.MAX_TIME_NS, request.before_client_order_id)
+        await self._shell.store.settle()
+        records, has_older = await self._shell.store.read(
+            lambda connection: queries.orders_before(connection, bot.symbol, bot.id, before, limit)
+        )
+        orders = [
+            pb.BotOrder(order=order_to_wire(record.order), slot=record.slot, rule=record.rule) for record in records
+        ]
+        return pb.GetBotOrdersResponse(orders=orders, has_older=has_older)
+
+    def _named(self, bot_id: str) -> Bot:
+        if not bot_id:
+            raise invalid_field("bot_id", "''", "must name a bot")
+        return one_bot(self._shell.core.bots, bot_id)
 
     async def equity_curve(self, request: pb.GetEquityCurveRequest) -> pb.GetEquityCurveResponse:
         """Return a page of the sampled equity."""

@@ -11,6 +11,11 @@ from typing import Final, final
 CUT_SLOW: Final = "slow"
 
 
+def byte_size(text: str) -> int:
+    """Return how many bytes a message has on the wire."""
+    return len(text) if text.isascii() else len(text.encode())
+
+
 @final
 class Client:
     """Messages that wait for one browser.
@@ -24,22 +29,23 @@ class Client:
         self.address = address
         self._max_messages = max_messages
         self._max_bytes = max_bytes
-        self._waiting: deque[str] = deque()
+        self._waiting: deque[tuple[str, int]] = deque()
         self._waiting_bytes = 0
         self._wake = asyncio.Event()
         self.cut_reason: str | None = None
 
-    def offer(self, text: str) -> bool:
-        """Queue a message; return False when the client was too slow for it and is cut now."""
+    def offer(self, text: str, size: int | None = None) -> bool:
+        """Queue a message of `size` bytes; return False when the client was too slow for it and is cut now."""
         if self.cut_reason is not None:
             return False
+        size = byte_size(text) if size is None else size
         # A message that finds nothing waiting is always taken: a big one must not cut those who keep up.
-        is_full = len(self._waiting) >= self._max_messages or self._waiting_bytes + len(text) > self._max_bytes
+        is_full = len(self._waiting) >= self._max_messages or self._waiting_bytes + size > self._max_bytes
         if self._waiting and is_full:
             self.cut(CUT_SLOW)
             return False
-        self._waiting.append(text)
-        self._waiting_bytes += len(text)
+        self._waiting.append((text, size))
+        self._waiting_bytes += size
         self._wake.set()
         return True
 
@@ -57,8 +63,8 @@ class Client:
                 return None
             self._wake.clear()
             await self._wake.wait()
-        text = self._waiting.popleft()
-        self._waiting_bytes -= len(text)
+        text, size = self._waiting.popleft()
+        self._waiting_bytes -= size
         return text
 
 
@@ -84,8 +90,9 @@ class Group:
 
     def publish(self, text: str) -> None:
         """Queue one message for every client; those that cannot keep up are cut."""
+        size = byte_size(text)
         for client in tuple(self._clients):
-            if client.offer(text):
+            if client.offer(text, size):
                 self.sent_total += 1
             else:
                 self.cut_total += 1

@@ -6,12 +6,14 @@
     POST /api/bots/{id}/reconcile {}
     POST /api/bots/{id}/kill     {"flatten": false}
 
-A request must come from our own page (or no page), carry JSON, and show the operator's cookie or token. Everything
-that was asked, and what came of it, is logged.
+A request must come from our own page (or no page), carry JSON, and show an operator's token, or their cookie and the
+header `x-opensqt: page`, which a page of another site cannot send. Everything that was asked, and what came of it, is
+logged here and audited by the engine, with the operator's name.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
 
 import msgspec
 import structlog
@@ -36,6 +38,10 @@ STOP_TIMEOUT_S: Final = 60.0
 # Reconciling asks the venue about every open order.
 RECONCILE_TIMEOUT_S: Final = 30.0
 MAX_REASON_CHARACTERS: Final = 200
+# Whoever sends a body byte by byte waits no longer than this.
+BODY_TIMEOUT_S: Final = 10.0
+
+PAGE_HEADER: Final = "x-opensqt"
 
 _STOP_MODES: Final[Mapping[str, StopMode.ValueType]] = {
     "keep": StopMode.STOP_MODE_KEEP,
@@ -60,6 +66,14 @@ HTTP_STATUS: Final[Mapping[GrpcStatus, int]] = {
 _log = structlog.get_logger(__name__)
 
 Json = dict[str, Any]
+
+
+class Asked(NamedTuple):
+    """What an operator wants: of which bot, with which values, and who it is."""
+
+    bot_id: str
+    body: Json
+    who: str
 
 
 class RefusedError(Exception):
@@ -93,10 +107,14 @@ async def read_json(request: Request) -> Json:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise RefusedError(415, "NOT_JSON", "send the body as application/json")
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise RefusedError(413, "TOO_LARGE", f"the body may have at most {MAX_BODY_BYTES} bytes")
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_BODY_BYTES:
+                    raise RefusedError(413, "TOO_LARGE", f"the body may have at most {MAX_BODY_BYTES} bytes")
+    except TimeoutError:
+        raise RefusedError(408, "TOO_SLOW", f"the body did not come within {BODY_TIMEOUT_S:g} s") from None
     try:
         decoded = msgspec.json.decode(bytes(body) or b"{}", type=dict[str, Any])
     except msgspec.DecodeError as error:
@@ -137,21 +155,27 @@ class Controls:
         """Answer `POST .../kill`."""
         return await self.control(request, "kill", self._kill)
 
-    async def _pause(self, bot_id: str, body: Json) -> Json:
-        reason = str(body.get("reason") or "paused from the page")[:MAX_REASON_CHARACTERS]
-        request = PauseRequest(bot_id=bot_id, reason=reason)
+    async def _pause(self, asked: Asked) -> Json:
+        reason = str(asked.body.get("reason") or "paused from the page")[:MAX_REASON_CHARACTERS]
+        request = PauseRequest(bot_id=asked.bot_id, reason=reason, operator=asked.who)
         answer = await call(self._stub.Pause, request, timeout_s=CONTROL_TIMEOUT_S)
         return {"bot_ids": list(answer.bot_ids)}
 
-    async def _resume(self, bot_id: str, _body: Json) -> Json:
-        answer = await call(self._stub.Resume, ResumeRequest(bot_id=bot_id), timeout_s=CONTROL_TIMEOUT_S)
+    async def _resume(self, asked: Asked) -> Json:
+        answer = await call(
+            self._stub.Resume, ResumeRequest(bot_id=asked.bot_id, operator=asked.who), timeout_s=CONTROL_TIMEOUT_S
+        )
         return {"bot_ids": list(answer.bot_ids)}
 
-    async def _stop(self, bot_id: str, body: Json) -> Json:
-        mode = _STOP_MODES.get(str(body.get("mode")))
+    async def _stop(self, asked: Asked) -> Json:
+        mode = _STOP_MODES.get(str(asked.body.get("mode")))
         if mode is None:
             raise RefusedError(400, "INVALID_FIELD", "`mode` must be keep, cancel or flatten")
-        answer = await call(self._stub.Stop, StopRequest(bot_id=bot_id, mode=mode), timeout_s=STOP_TIMEOUT_S)
+        answer = await call(
+            self._stub.Stop,
+            StopRequest(bot_id=asked.bot_id, mode=mode, operator=asked.who),
+            timeout_s=STOP_TIMEOUT_S,
+        )
         return {
             "bot_ids": list(answer.bot_ids),
             "open_orders_left": answer.open_orders_left,
@@ -160,8 +184,8 @@ class Controls:
             "message": answer.message,
         }
 
-    async def _reconcile(self, bot_id: str, _body: Json) -> Json:
-        request = ReconcileRequest(bot_id=bot_id)
+    async def _reconcile(self, asked: Asked) -> Json:
+        request = ReconcileRequest(bot_id=asked.bot_id, operator=asked.who)
         answer = await call(self._stub.Reconcile, request, timeout_s=RECONCILE_TIMEOUT_S)
         return {
             "corrections": [
@@ -173,11 +197,11 @@ class Controls:
             "venue_lots": answer.venue_lots,
         }
 
-    async def _kill(self, bot_id: str, body: Json) -> Json:
-        flatten = body.get("flatten", False)
+    async def _kill(self, asked: Asked) -> Json:
+        flatten = asked.body.get("flatten", False)
         if not isinstance(flatten, bool):
             raise RefusedError(400, "INVALID_FIELD", "`flatten` must be true or false")
-        request = KillRequest(bot_id=bot_id, flatten=flatten, reason="killed from the page")
+        request = KillRequest(bot_id=asked.bot_id, flatten=flatten, reason="killed from the page", operator=asked.who)
         answer = await call(self._stub.Kill, request, timeout_s=STOP_TIMEOUT_S)
         return {
             "is_clean": answer.is_clean,
@@ -195,30 +219,45 @@ class Controls:
             ],
         }
 
-    async def control(self, request: Request, action: str, run: Callable[[str, Json], Awaitable[Json]]) -> Response:
+    async def control(self, request: Request, action: str, run: Callable[[Asked], Awaitable[Json]]) -> Response:
         """Let an operator's request through to `run`, and log what came of it."""
         bot_id = request.path_params["bot_id"]
         address = request.client.host if request.client else "unknown"
+        who = ""
         try:
-            self._require_operator(request)
-            result = await run(bot_id, await read_json(request))
+            who = self._require_operator(request)
+            result = await run(Asked(bot_id, await read_json(request), who))
         except RefusedError as refusal:
-            _log.warning("control_refused", action=action, bot_id=bot_id, address=address, reason=refusal.reason)
+            _log.warning(
+                "control_refused", action=action, bot_id=bot_id, address=address, who=who, reason=refusal.reason
+            )
             return refusal.response()
         except OpensqtError as error:
-            _log.warning("control_failed", action=action, bot_id=bot_id, address=address, reason=error.reason.value)
+            _log.warning(
+                "control_failed", action=action, bot_id=bot_id, address=address, who=who, reason=error.reason.value
+            )
             return refusal_of(error).response()
-        _log.info("control_done", action=action, bot_id=bot_id, address=address, result=result)
+        _log.info("control_done", action=action, bot_id=bot_id, address=address, who=who, result=_short(result))
         return JSONResponse({"ok": True, "action": action, **result})
 
-    def _require_operator(self, request: Request) -> None:
+    def _require_operator(self, request: Request) -> str:
+        """Return the operator's name, or refuse."""
         if not self._auth.has_operator:
             raise RefusedError(
                 403,
                 "NO_OPERATOR",
-                "controls are off: set `operator_token` in the web server's config to allow them",
+                "controls are off: set `operator_token` or `operators` in the web server's config to allow them",
             )
         if not is_same_origin(request.headers):
             raise RefusedError(403, "CROSS_ORIGIN", "requests of another site's page are refused")
-        if self._auth.role(request.headers, request.cookies) < WebRole.OPERATOR:
+        identity = self._auth.identity(request.headers, request.cookies)
+        if identity.role < WebRole.OPERATOR:
             raise RefusedError(401, "OPERATOR_REQUIRED", "log in with the operator token first")
+        if "authorization" not in request.headers and PAGE_HEADER not in request.headers:
+            raise RefusedError(403, "NOT_OUR_PAGE", f"a control with a cookie must carry the header `{PAGE_HEADER}`")
+        return identity.name
+
+
+def _short(result: Json) -> Json:
+    """Return what a log line takes of a result: a preview lists every order of a grid."""
+    return {key: len(value) if isinstance(value, (list, dict)) else value for key, value in result.items()}

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from opensqt.live_server import grid_view
-from opensqt.live_server.controls import Controls, RefusedError
+from opensqt.live_server.controls import Asked, Controls, RefusedError
 from opensqt.proto.engine_pb2 import ApplyGridRequest, GridChanges, PreviewGridRequest, UndoGridRequest
 from opensqt.runtime.grpc_client import call
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:  # a name of the type stubs alone
     from opensqt.proto.engine_pb2_grpc import EngineServiceAsyncStub
 
 TIMEOUT_S: Final = 15.0
-# Who edited, in the grid's history: the page knows an operator by the token alone.
-OPERATOR: Final = "page"
 
 _DECIMAL_FIELDS: Final = frozenset(
     {
@@ -72,31 +70,31 @@ class GridEditor:
         """Answer `POST .../grid/undo`."""
         return await self._controls.control(request, "grid_undo", self._undo)
 
-    async def _preview(self, bot_id: str, body: Json) -> Json:
-        if body.get("undo") is True:
-            asked = PreviewGridRequest(bot_id=bot_id, undo=True)
+    async def _preview(self, asked: Asked) -> Json:
+        if asked.body.get("undo") is True:
+            request = PreviewGridRequest(bot_id=asked.bot_id, undo=True)
         else:
-            asked = PreviewGridRequest(bot_id=bot_id, changes=read_changes(body.get("changes")))
-        return grid_view.preview(await call(self._stub.PreviewGrid, asked, timeout_s=TIMEOUT_S))
+            request = PreviewGridRequest(bot_id=asked.bot_id, changes=read_changes(asked.body.get("changes")))
+        return grid_view.preview(await call(self._stub.PreviewGrid, request, timeout_s=TIMEOUT_S))
 
-    async def _apply(self, bot_id: str, body: Json) -> Json:
-        asked = ApplyGridRequest(
-            bot_id=bot_id,
-            changes=read_changes(body.get("changes")),
-            expected_version=_whole(body, "expected_version"),
-            preview_token=_text(body, "preview_token"),
-            operator=OPERATOR,
+    async def _apply(self, asked: Asked) -> Json:
+        request = ApplyGridRequest(
+            bot_id=asked.bot_id,
+            changes=read_changes(asked.body.get("changes")),
+            expected_version=_whole(asked.body, "expected_version"),
+            preview_token=_text(asked.body, "preview_token"),
+            operator=asked.who,
         )
-        return grid_view.applied(await call(self._stub.ApplyGrid, asked, timeout_s=TIMEOUT_S))
+        return grid_view.applied(await call(self._stub.ApplyGrid, request, timeout_s=TIMEOUT_S))
 
-    async def _undo(self, bot_id: str, body: Json) -> Json:
-        asked = UndoGridRequest(
-            bot_id=bot_id,
-            expected_version=_whole(body, "expected_version"),
-            preview_token=_text(body, "preview_token"),
-            operator=OPERATOR,
+    async def _undo(self, asked: Asked) -> Json:
+        request = UndoGridRequest(
+            bot_id=asked.bot_id,
+            expected_version=_whole(asked.body, "expected_version"),
+            preview_token=_text(asked.body, "preview_token"),
+            operator=asked.who,
         )
-        return grid_view.applied(await call(self._stub.UndoGrid, asked, timeout_s=TIMEOUT_S))
+        return grid_view.applied(await call(self._stub.UndoGrid, request, timeout_s=TIMEOUT_S))
 
 
 def read_changes(changes: object) -> GridChanges:

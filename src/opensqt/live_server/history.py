@@ -2,6 +2,7 @@
 
     GET /api/candles?symbol=...&interval=5m&before_ms=...&limit=...
     GET /api/bots/{id}/fills?before_ms=... | cursor=...     (cursor: `older` of the answer before)
+    GET /api/bots/{id}/orders?before_ms=... | cursor=...    orders that are over and open ones, by last change
     GET /api/bots/{id}/why?order=...
     GET /api/bots/{id}/daily                                profit per UTC day
     GET /api/bots/{id}/equity?limit=...                     the equity curve, thinned to so many points
@@ -25,6 +26,7 @@ from opensqt.live_server.replica import BotReplica, EngineReplica
 from opensqt.proto.engine_pb2 import (
     ExplainRequest,
     GetBotFillsRequest,
+    GetBotOrdersRequest,
     GetDailyPnlRequest,
     GetEquityCurveRequest,
     GetJournalRequest,
@@ -41,6 +43,7 @@ QUERY_TIMEOUT_S: Final = 5.0
 MAX_ROWS: Final = 1_000
 DEFAULT_ROWS: Final = 200
 MAX_TIME_MS: Final = 10**13
+MAX_TIME_NS: Final = (1 << 63) - 1
 MAX_POINTS: Final = 5_000
 MAX_CURSOR_CHARACTERS: Final = 200
 MIN_RESOLUTION_MS: Final = 1_000
@@ -81,6 +84,10 @@ class History:
     async def fills(self, request: Request) -> Response:
         """Answer `GET /api/bots/{id}/fills`: the newest fills before a time, oldest first."""
         return await self._answer(request, self._fills)
+
+    async def orders(self, request: Request) -> Response:
+        """Answer `GET /api/bots/{id}/orders`: the newest orders before a time, oldest first, ended ones too."""
+        return await self._answer(request, self._orders)
 
     async def why(self, request: Request) -> Response:
         """Answer `GET /api/bots/{id}/why`: slot, rule, what the rule saw, what became of the order."""
@@ -161,13 +168,7 @@ class History:
 
     async def _fills(self, request: Request) -> Json:
         bot = self._bot(request)
-        before_ns, before_id = _number(request, "before_ms", 0, MAX_TIME_MS) * NS_PER_MS, ""
-        cursor = request.query_params.get("cursor", "")
-        if cursor:
-            time_text, colon, before_id = cursor.partition(":")
-            if not colon or not time_text.isdecimal() or len(time_text) > len(str(MAX_TIME_MS * NS_PER_MS)):
-                raise RefusedError(400, "INVALID_FIELD", "`cursor` must be `older` of an earlier answer")
-            before_ns = int(time_text)
+        before_ns, before_id = _before(request)
         answer = await call(
             self._engine.GetBotFills,
             GetBotFillsRequest(
@@ -183,6 +184,25 @@ class History:
             oldest = answer.fills[0].fill
             older = f"{oldest.venue_time_ns}:{oldest.trade_id}"
         return {"fills": [bot_items.fill(bot.scale, fill) for fill in answer.fills], "older": older}
+
+    async def _orders(self, request: Request) -> Json:
+        bot = self._bot(request)
+        before_ns, before_id = _before(request)
+        answer = await call(
+            self._engine.GetBotOrders,
+            GetBotOrdersRequest(
+                bot_id=bot.head.bot_id,
+                before_time_ns=before_ns,
+                before_client_order_id=before_id,
+                limit=_number(request, "limit", DEFAULT_ROWS, MAX_ROWS),
+            ),
+            timeout_s=QUERY_TIMEOUT_S,
+        )
+        older = None
+        if answer.has_older:
+            oldest = answer.orders[0].order
+            older = f"{oldest.updated_time_ns}:{oldest.client_order_id}"
+        return {"orders": [bot_items.order(bot.scale, order) for order in answer.orders], "older": older}
 
     async def _why(self, request: Request) -> Json:
         bot = self._bot(request)
@@ -209,6 +229,22 @@ class History:
         except OpensqtError as error:
             return refusal_of(error).response()
         return JSONResponse(body, headers={"cache-control": "no-store"})
+
+
+def _before(request: Request) -> tuple[int, str]:
+    """Return the time and id that rows must lie before; 0 = up to now."""
+    cursor = request.query_params.get("cursor", "")
+    if not cursor:
+        return _number(request, "before_ms", 0, MAX_TIME_MS) * NS_PER_MS, ""
+    time_text, colon, row_id = cursor.partition(":")
+    if (
+        not colon
+        or not time_text.isdecimal()
+        or len(cursor) > MAX_CURSOR_CHARACTERS
+        or int(time_text[:20]) > MAX_TIME_NS
+    ):
+        raise RefusedError(400, "INVALID_FIELD", "`cursor` must be `older` of an earlier answer")
+    return int(time_text), row_id
 
 
 def _number(request: Request, name: str, default: int, most: int) -> int:

@@ -157,6 +157,7 @@ def build_app(web: Web, allowed_hosts: tuple[str, ...]) -> Starlette:
         Route("/api/bots/{bot_id:path}/equity", web.history.equity),
         Route("/api/bots/{bot_id:path}/journal", web.history.journal),
         Route("/api/bots/{bot_id:path}/fills", web.history.fills),
+        Route("/api/bots/{bot_id:path}/orders", web.history.orders),
         Route("/api/bots/{bot_id:path}/why", web.history.why),
         Route("/api/candles", web.history.candles),
         WebSocketRoute("/ws", web.sockets.original),

@@ -11,7 +11,9 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from opensqt.live_server.broadcast import Admission
 from opensqt.live_server.config import LiveServerConfig
+from opensqt.live_server.http_limits import limited_protocol
 from opensqt.runtime.config import ConfigError
 
 # The original's limits: a ping every 54 s, and a peer that says nothing for 60 s is gone.
@@ -65,6 +67,11 @@ class WebServer:
         self._server = _Server(
             uvicorn.Config(
                 app,
+                http=limited_protocol(
+                    Admission(
+                        max_clients=config.limits.max_clients, max_per_address=config.limits.max_clients_per_address
+                    )
+                ),
                 ws=_WebSocketProtocol,
                 ws_max_size=config.limits.max_message_bytes,
                 ws_ping_interval=PING_INTERVAL_S,

@@ -90,6 +90,7 @@ async def test_edit_is_previewed_applied_stored_and_undone(
         timeout_s=5,
     )
     assert applied.version == found.base_version + 1
+    assert applied.is_durable
     assert applied.applied.steps == found.steps
     expected = {Decimal(step.price.value) for step in found.steps if step.kind != engine_pb2.GRID_STEP_KIND_CANCEL}
     gone = {step.client_order_id for step in found.steps if step.client_order_id}

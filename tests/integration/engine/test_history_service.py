@@ -236,3 +236,23 @@ async def _is_detached(engine: Engine) -> bool:
 async def _knows_its_instrument(engine: Engine) -> bool:
     """Money is counted in an instrument's units, known from the first session on."""
     return (await engine.bot()).HasField("instrument")
+
+
+async def test_orders_go_back_page_by_page_without_a_hole(engine: Engine, connector: FakeConnector) -> None:
+    await trade(engine, connector)
+    seen: list[str] = []
+    request = engine_pb2.GetBotOrdersRequest(bot_id="eth", limit=4)
+    while True:
+        page = await call(engine.readonly.GetBotOrders, request, timeout_s=5)
+        assert 0 < len(page.orders) <= 4
+        seen = [told.order.client_order_id for told in page.orders] + seen
+        if not page.has_older:
+            break
+        oldest = page.orders[0].order
+        request.before_time_ns, request.before_client_order_id = oldest.updated_time_ns, oldest.client_order_id
+    assert len(seen) == len(set(seen))
+    assert set(seen) == {order.client_order_id for order in connector.venue.placed}
+    last = await call(engine.readonly.GetBotOrders, engine_pb2.GetBotOrdersRequest(bot_id="eth"), timeout_s=5)
+    assert {told.rule for told in last.orders} == {"buy_window", "take_profit"}
+    with pytest.raises(RequestError, match="bot_id"):
+        await call(engine.readonly.GetBotOrders, engine_pb2.GetBotOrdersRequest(), timeout_s=5)

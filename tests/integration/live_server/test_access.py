@@ -112,8 +112,12 @@ async def test_login_sets_a_cookie_that_scripts_cannot_read(start: Any, operator
         assert "SameSite=strict" in cookie
         assert OPERATOR_TOKEN not in cookie
         session = {"Cookie": cookie.partition(";")[0]}
-        assert (await running.request("/api/session", headers=session)).json()["role"] == "operator"
-        assert (await running.request(PAUSE, {}, headers=session)).status == 200
+        told = (await running.request("/api/session", headers=session)).json()
+        assert (told["role"], told["name"]) == ("operator", "operator")
+        # A cookie goes along with whatever a browser sends; the header only our own page can add.
+        assert (await running.request(PAUSE, {}, headers=session)).json()["error"]["reason"] == "NOT_OUR_PAGE"
+        assert running.stack.engine.calls == []
+        assert (await running.request(PAUSE, {}, headers=session | {"X-OpenSQT": "page"})).status == 200
 
 
 async def test_page_that_needs_a_login_shows_nothing_without(start: Any) -> None:

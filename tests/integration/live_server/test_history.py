@@ -33,6 +33,20 @@ async def test_fills_go_back_page_by_page_without_a_hole(start: Any) -> None:
         assert seen == [told.fill.trade_id for told in running.stack.world.fills]
 
 
+async def test_orders_go_back_page_by_page_without_a_hole(start: Any) -> None:
+    async with start() as running:
+        running.stack.world.step()
+        path, seen = f"/api/bots/{BOT_ID}/orders?limit=2", []
+        page = (await running.request(path)).json()
+        while True:
+            assert len(page["orders"]) <= 2
+            seen = [order["id"] for order in page["orders"]] + seen
+            if page["older"] is None:
+                break
+            page = (await running.request(f"{path}&cursor={quote(page['older'])}")).json()
+        assert len(seen) == len(set(seen)) == len(running.stack.world.bot_state().orders)
+
+
 async def test_an_order_is_explained(start: Any) -> None:
     async with start() as running:
         order = next(iter(running.stack.world.bot_state().orders)).order
@@ -57,6 +71,8 @@ async def test_nonsense_is_refused_by_name(start: Any) -> None:
             ("/api/candles?limit=-1", "limit"),
             ("/api/candles?before_ms=soon", "before_ms"),
             (f"/api/bots/{BOT_ID}/fills?cursor=1", "cursor"),
+            (f"/api/bots/{BOT_ID}/orders?cursor=99999999999999999999:x", "cursor"),
+            (f"/api/bots/{BOT_ID}/orders?limit=1001", "limit"),
         ):
             answer = await running.request(path)
             assert answer.status == 400

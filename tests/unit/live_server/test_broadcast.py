@@ -35,6 +35,12 @@ async def test_client_is_cut_by_bytes_too() -> None:
     assert not listener.offer("x")
 
 
+async def test_bytes_are_those_of_the_wire_also_for_chinese_text() -> None:
+    listener = client(max_messages=100, max_bytes=10)
+    assert listener.offer("网格")  # six bytes
+    assert not listener.offer("网格")
+
+
 async def test_one_big_message_does_not_cut_a_client_that_keeps_up() -> None:
     listener = client(max_messages=100, max_bytes=10)
     assert listener.offer("x" * 50)

@@ -42,6 +42,21 @@ def fills_before(
     return [booked_fill_of(row) for row in reversed(rows[:limit])], len(rows) > limit
 
 
+def orders_before(
+    connection: sqlite3.Connection, symbol: str, bot_id: str, before: tuple[int, str], limit: int
+) -> tuple[list[OrderRecord], bool]:
+    """Return a bot's orders that changed last before a time and client id, oldest first, and whether there are older.
+
+    An order without an answer of the venue yet has no time and comes first of all.
+    """
+    rows = connection.execute(
+        "SELECT * FROM orders WHERE symbol = ? AND bot_id = ? AND (updated_ns, client_order_id) < (?, ?) "
+        "ORDER BY updated_ns DESC, client_order_id DESC LIMIT ?",
+        (symbol, bot_id, *before, limit + 1),
+    ).fetchall()
+    return [order_of(row) for row in reversed(rows[:limit])], len(rows) > limit
+
+
 def orders_page(connection: sqlite3.Connection, span: Span) -> tuple[list[OrderRecord], str]:
     """Return orders by last change, oldest first, and the cursor of the next page (empty = the end)."""
     rows, cursor = _page(connection, "orders", "updated_ns", "client_order_id", span)
