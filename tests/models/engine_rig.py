@@ -26,6 +26,7 @@ class Engine:
 
     def __init__(self, settings: EngineConfig, socket: str) -> None:
         self.settings = settings
+        self._socket = socket
         self._stop: asyncio.Event | None = None
         self._task: asyncio.Task[None] | None = None
         address = f"unix:{socket}"
@@ -47,6 +48,19 @@ class Engine:
 
         self._task = asyncio.create_task(main())
         await started.wait()
+        await until(self._answers)
+
+    async def _answers(self) -> bool:
+        assert self._task is not None
+        if self._task.done():
+            await self._task
+        try:
+            _reader, writer = await asyncio.open_unix_connection(self._socket)
+        except OSError:
+            return False
+        writer.close()
+        await writer.wait_closed()
+        return True
 
     async def stop(self) -> None:
         assert self._stop is not None
