@@ -319,11 +319,22 @@ class Bot:
             tracked.live_price_ticks = self.grid.at_its_level(owner.slot, order.side, order.price_ticks)
         tracked.acked = True
         # Fills before this run are in the ledger or come with the snapshot; the order owes only what is beyond them.
-        tracked.booked_lots = min(order.filled_lots, order.lots)
+        # A report may also be older than the fills that we have booked of its order.
+        booked = self._booked_of(order.client_order_id)
+        booked_lots = sum(fill.lots for fill in booked)
+        tracked.booked_lots = max(min(order.filled_lots, order.lots), booked_lots)
         tracked.booked_ticks_lots = order.filled_ticks_lots
+        if booked_lots > order.filled_lots:
+            tracked.booked_ticks_lots = sum(fill.lots * fill.price_ticks for fill in booked)
         tracked.venue_filled_lots = tracked.booked_lots
         self.orders.add(tracked, evidence)
+        if tracked.booked_lots >= tracked.lots:
+            self.orders.move(tracked, Cause.VENUE_FILLED, "all of it was booked before")
         return tracked
+
+    def _booked_of(self, client_order_id: str) -> list[Fill]:
+        known = (*self.restored.recent_trades, *(one.fill for one in self.recent_fills))
+        return list({fill.trade_id: fill for fill in known if fill.client_order_id == client_order_id}.values())
 
     def mark_leaving(self) -> None:
         """Note the grid orders that rest at no level of their slot: they go, also where their slot wants no other."""

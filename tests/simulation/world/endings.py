@@ -127,7 +127,7 @@ def _told(world: World, orders: list[Order], evidence: list[Fill | Order]) -> di
         now_ns,
     )  # fmt: skip
     for event in evidence:
-        core.handle(event, now_ns)
+        world.tell(core, event, now_ns)
     bot = core.bots[bot_config.id]
     fees: dict[str, Decimal] = bot.ledger.totals.fees
     return {

@@ -19,7 +19,7 @@ from opensqt.domain.errors import ErrorReason
 from opensqt.domain.fill import CashFlow, Fill
 from opensqt.domain.instrument import Instrument
 from opensqt.domain.market import MarkPrice, PublicTrade
-from opensqt.domain.order import Order
+from opensqt.domain.order import Order, Side
 from opensqt.matching.config import ZERO_LATENCY, VenueConfig
 from opensqt.matching.events import (
     AccountChanged,
@@ -39,6 +39,7 @@ RECEIVE_WINDOW_NS = 2 * SECOND
 ORDERS_PER_10S = 300
 CANCEL_RESERVE = 60
 WINDOW_NS = 10 * SECOND
+PARTIAL_FILLS = 0.15
 
 
 class Mood(msgspec.Struct):
@@ -104,6 +105,7 @@ class Exchange:
         )
         self.view = self.venue.view
         self.step_ns = 50 * MS
+        self.orders_per_10s = ORDERS_PER_10S
         self.user_streams: dict[int, Callable[[UserNews], None]] = {}
         self.market_streams: dict[int, Callable[[MarketNews], None]] = {}
         self.on_private: Callable[[list[VenueEvent]], None] = lambda _events: None
@@ -128,6 +130,8 @@ class Exchange:
 
     def _step(self) -> None:
         now_ns = self.timeline.now_ns
+        if self._rng.random() < PARTIAL_FILLS and not self.walk.stands_still:
+            self._trade_with_the_best(now_ns)
         events, depth = self.walk.step(now_ns)
         for event in events:
             self._market(event)
@@ -147,6 +151,21 @@ class Exchange:
             for tell in list(self.user_streams.values()):
                 tell(UserNews())
         self.timeline.at(now_ns + self.step_ns, None, "market", self._step)
+
+    def _trade_with_the_best(self, now_ns: int) -> None:
+        """Let somebody take a part of our best order, when it is at the touch or better."""
+        walk, rng = self.walk, self._rng
+        side = Side.BUY if rng.random() < 0.5 else Side.SELL
+        prices = [order.price_ticks for order in self.view.open_orders(ACCOUNT) if order.side is side]
+        if not prices:
+            return
+        price = max(prices) if side is Side.BUY else min(prices)
+        if (side is Side.BUY and price < max(walk.bids)) or (side is Side.SELL and price > min(walk.asks)):
+            return
+        aggressor = Side.SELL if side is Side.BUY else Side.BUY
+        trade = walk.print_at(now_ns, aggressor, price, rng.randint(1, 30))
+        self._market(trade)
+        self._tell_market(MarketNews(trade=_public(trade)))
 
     def _market(self, event: Any) -> None:
         self._tell(self.venue.on_market(event))
@@ -204,7 +223,7 @@ class Exchange:
         if now_ns < mood.maintenance_until_ns:
             return Reply(None, 503)
         used = self._count(now_ns)
-        if used > ORDERS_PER_10S:
+        if used > self.orders_per_10s:
             self.on_window_exceeded(used)
             return Reply(None, 429, (WINDOW_NS - now_ns % WINDOW_NS) // MS, used)
         if now_ns < mood.limited_until_ns and not isinstance(command, Cancel | CancelAll):

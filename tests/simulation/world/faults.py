@@ -37,7 +37,7 @@ def draw(rng: Random, first_ns: int, last_ns: int) -> list[Fault]:
     """Draw a plan: a few faults, some of them at the same time."""
     kinds, weights = zip(*((kind, weight) for kind, (weight, _make) in FAULTS.items()), strict=True)
     plan = []
-    for kind in rng.choices(kinds, weights, k=rng.randint(2, 8)):
+    for kind in rng.choices(kinds, weights, k=rng.randint(3, 14)):
         at_ns = rng.randint(first_ns, last_ns)
         plan.append(Fault(at_ns, kind, int(rng.uniform(0.2, 6.0) * SECOND), rng.random()))
     return sorted(plan, key=lambda fault: fault.at_ns)

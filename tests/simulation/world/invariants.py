@@ -13,7 +13,7 @@ import msgspec
 from simulation.world.exchange import ACCOUNT
 
 from opensqt.connector.commands import Place as VenuePlace
-from opensqt.connector.rate_budget import Lane
+from opensqt.connector.rate_budget import Lane, RateBudget
 from opensqt.domain.client_id import parse_client_order_id
 from opensqt.domain.errors import ErrorReason, LimitError
 from opensqt.domain.fill import Fill
@@ -183,8 +183,12 @@ class Checks:
                 self.durable.flows += record.flow.amount
 
     def connector_started(self) -> None:
+        """Watch the limiter of this run."""
+        self.watch_limiter(self._world.connector.core.budget)
+        self._checked_id = 0
+
+    def watch_limiter(self, budget: RateBudget) -> None:
         """Watch what the limiter does to cancels."""
-        budget = self._world.connector.core.budget
         take = budget.take
 
         def watched(lane: Lane, now_ns: int, amounts: Any = None) -> None:
@@ -199,7 +203,6 @@ class Checks:
                 self.counts["cancel_never_blocked_by_limiter"] += 1
 
         budget.take = watched  # type: ignore[method-assign]
-        self._checked_id = 0
 
     def lost_message(self, message: bytes) -> None:
         """A message of the engine will not arrive."""

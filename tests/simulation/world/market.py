@@ -31,7 +31,7 @@ class MarketWalk:
         self.update_id = 1_000
         self.trade_id = 1
         self.tops: dict[int, tuple[int, int]] = {}
-        self._stands_still = False
+        self.stands_still = False
         self._last: TradePrint | None = None
         self._rng = rng
         self._move_to(start_ticks)
@@ -53,7 +53,7 @@ class MarketWalk:
         """Move; return what the venue is told, and its depth message."""
         rng, events = self._rng, list[MarketEvent]()
         before_bids, before_asks = self.bids, self.asks
-        if self._stands_still:
+        if self.stands_still:
             if self._last is not None:
                 self.trade_id += 1
                 events.append(replace(self._last, time_ns=time_ns, trade_id=str(self.trade_id)))
@@ -76,20 +76,18 @@ class MarketWalk:
 
     def stand_still(self) -> None:
         """Let nothing move any more: the book stays, and the last trade repeats."""
-        self._stands_still = True
+        self.stands_still = True
+
+    def print_at(self, time_ns: int, aggressor: Side, price_ticks: int, lots: int) -> TradePrint:
+        """Return one more public trade."""
+        self.trade_id += 1
+        self._last = TradePrint(self.symbol, time_ns, str(self.trade_id), aggressor, price_ticks, lots)
+        return self._last
 
     def _trade(self, time_ns: int) -> TradePrint:
         buys = self._rng.random() < 0.5
-        self.trade_id += 1
-        self._last = TradePrint(
-            self.symbol,
-            time_ns,
-            str(self.trade_id),
-            Side.BUY if buys else Side.SELL,
-            min(self.asks) if buys else max(self.bids),
-            self._rng.randint(1, 60),
-        )
-        return self._last
+        price_ticks = min(self.asks) if buys else max(self.bids)
+        return self.print_at(time_ns, Side.BUY if buys else Side.SELL, price_ticks, self._rng.randint(1, 60))
 
     def _move_to(self, mid: int) -> None:
         rng = self._rng

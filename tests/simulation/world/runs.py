@@ -3,6 +3,7 @@
 import time
 import traceback
 from collections.abc import Iterable
+from decimal import Decimal
 from random import Random
 from typing import Any
 
@@ -15,7 +16,7 @@ from simulation.world.timeline import SECOND, START_NS
 from simulation.world.world import World
 
 QUIET_NS = 3 * SECOND
-FAULTS_NS = 24 * SECOND
+FAULTS_NS = 45 * SECOND
 AFTER_NS = 3 * SECOND
 
 
@@ -41,7 +42,8 @@ def world_of(seed: int) -> World:
     """Return the world of a seed: some of the bot's settings vary with it."""
     rng = Random(f"{seed}:settings")
     grid: dict[str, Any] = {"price_source": rng.choice(("mid", "mid", "last"))}
-    return World(seed, grid=grid, engine={"on_vanish": rng.choice(("cancel", "reduce", "keep"))})
+    risk: dict[str, Any] = {"max_position": Decimal(rng.choice(("0.2", "0.3", "0.6")))}
+    return World(seed, grid=grid, risk=risk, engine={"on_vanish": rng.choice(("cancel", "reduce", "keep"))})
 
 
 def plan_of(seed: int) -> list[Fault]:

@@ -10,7 +10,7 @@ world.settle()          # faults end, everything must converge
 world.check()           # and does
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -25,10 +25,12 @@ from simulation.world.timeline import MS, SECOND, Timeline
 from simulation.world.wires import NS_PER_US, Connection, Weather, Wire
 
 from opensqt.connector.veto import VetoConfig
+from opensqt.domain.fill import Fill
 from opensqt.domain.order import Order
 from opensqt.domain.order_state import OrderState
 from opensqt.engine.commands import Command
 from opensqt.engine.config import BotConfig, EngineConfig, GridConfig, RiskConfig
+from opensqt.engine.core import EngineCore
 from opensqt.engine.events import Event, Resume
 from opensqt.matching.sources.instruments import known_instrument
 from opensqt.runtime.config import GrpcClientConfig
@@ -78,6 +80,7 @@ class World:
         self.checks = Checks(self)
         self.known_tops = _Tops(self.exchange)
         self._crash_at = (0, 0)
+        self.tell: Callable[[EngineCore, Fill | Order, int], object] = _tell
         self._wire_checks()
 
     def rng(self, name: str) -> Random:
@@ -327,6 +330,10 @@ class World:
         self.exchange.on_private = checks.venue_spoke
         self.exchange.on_window_exceeded = checks.window_exceeded
         self.timeline.after_event = checks.after_event
+
+
+def _tell(core: EngineCore, event: Fill | Order, now_ns: int) -> object:
+    return core.handle(event, now_ns)
 
 
 class _Tops:
