@@ -1,5 +1,6 @@
 """The engine as a process: the product's core, its link, its books, its publisher with a reader like the page's."""
 
+from collections import deque
 from collections.abc import Callable
 from random import Random
 from typing import Any
@@ -46,7 +47,7 @@ class EngineHost(Process):
         self._rng = rng
         self._weather = weather
         self._connect = connect
-        self.jobs = 0
+        self._unwritten: deque[list[StoreRecord]] = deque()
         self.ended_with: OpensqtError | None = None
         self.last_commands: list[Command] = []
         self.on_turn: Callable[[list[Event], list[Command]], None] = lambda _events, _commands: None
@@ -59,6 +60,11 @@ class EngineHost(Process):
         self._store_was_healthy = True
 
     @property
+    def jobs(self) -> int:
+        """Return how many turns wait for the disk."""
+        return len(self._unwritten)
+
+    @property
     def bot(self) -> Bot:
         """Return the one bot."""
         return next(iter(self.core.bots.values()))
@@ -67,7 +73,7 @@ class EngineHost(Process):
         """Begin a run from what is on the disk."""
         self.boot()
         self.ended_with = None
-        self.jobs = 0
+        self._unwritten.clear()
         self.clock = SteadyClock(self)
         self.core = EngineCore(self.config, self.disk.read(self.config.bots, self.clock.now_ns()))
         self.books = MarketBooks(list(self.core.by_symbol))
@@ -113,14 +119,15 @@ class EngineHost(Process):
         self.after(TIMER_NS, "engine.timer", self._timer)
 
     def _save(self, records: list[StoreRecord]) -> None:
-        self.jobs += 1
-        self.after(self.disk.commit_delay_ns, "disk.commit", self._commit, records)
+        self._unwritten.append(records)
+        self.after(self.disk.commit_delay_ns, "disk.commit", self._commit)
 
-    def _commit(self, records: list[StoreRecord]) -> None:
+    def _commit(self) -> None:
         if self.disk.stalled_until_ns > self.timeline.now_ns:
-            self.after(self.disk.commit_delay_ns, "disk.commit", self._commit, records)
+            self.after(self.disk.commit_delay_ns, "disk.commit", self._commit)
             return
-        self.jobs -= 1
+        # Always the oldest: what was written later never becomes durable before it.
+        records = self._unwritten.popleft()
         self.disk.commit(records)
         self.on_commit(records)
         for record in records:

@@ -133,7 +133,8 @@ def _crash_both(world: "World", duration_ns: int, intensity: float) -> None:
 
 
 def _stall_disk(world: "World", duration_ns: int, _intensity: float) -> None:
-    world.engine.disk.stalled_until_ns = world.timeline.now_ns + duration_ns
+    disk = world.engine.disk
+    disk.stalled_until_ns = max(disk.stalled_until_ns, world.timeline.now_ns + duration_ns)
 
 
 # ---- the market, the operator

@@ -207,6 +207,9 @@ class Process:
 
 async def _into(work: Awaitable[T], outcome: Answer[T]) -> None:
     try:
-        outcome.give(await work)
+        found = await work
     except Exception as error:  # noqa: BLE001  it belongs to whoever awaits the outcome
         outcome.fail(error)
+    else:
+        # Not in the `try`: whoever waits goes on in here, and what breaks then is not this work's error.
+        outcome.give(found)
