@@ -20,7 +20,7 @@ from opensqt.connector.rate_budget import CommandCosts, RateBudget, RateWindow
 from opensqt.domain.account import Account, Position
 from opensqt.domain.fill import CashFlow, Fill
 from opensqt.domain.instrument import Instrument
-from opensqt.domain.market import BookValidity, Candle, MarkPrice, PublicTrade
+from opensqt.domain.market import BookValidity, Candle, DeadManState, MarkPrice, PublicTrade
 from opensqt.domain.order import Order
 
 
@@ -131,6 +131,10 @@ class AdapterSink(MarketSink, Protocol):
 
     def on_order(self, order: Order) -> None:
         """Take the newest state of one order of the account, whoever placed it."""
+        ...
+
+    def on_dead_man(self, symbol: str, state: DeadManState) -> None:
+        """Take whether the venue would cancel a symbol's orders by itself; told whenever it changes."""
         ...
 
     def on_fill(self, fill: Fill) -> None:

@@ -30,7 +30,7 @@ from opensqt.domain.errors import ErrorReason
 from opensqt.domain.fill import CashFlow, Fill
 from opensqt.domain.instrument import Instrument
 from opensqt.domain.latency import Hop, LatencyBoard
-from opensqt.domain.market import BookValidity, Candle, FeedHealth, MarkPrice, PublicTrade
+from opensqt.domain.market import BookValidity, Candle, DeadManState, FeedHealth, MarkPrice, PublicTrade
 from opensqt.domain.order import Order
 from opensqt.domain.order_state import OrderState
 from opensqt.proto import events_pb2, market_data_pb2, types_pb2
@@ -113,6 +113,7 @@ class ConnectorCore:
         self.session = SessionStatus(market_stream_up=False, private_stream_up=False, reason="not connected yet")
         self.last_trades: dict[str, PublicTrade] = {}
         self._last_fill: Fill | None = None
+        self._dead_man: dict[str, DeadManState] = {}
 
     # ---- the sink: market
 
@@ -229,6 +230,14 @@ class ConnectorCore:
 
     # ---- the sink: health
 
+    def on_dead_man(self, symbol: str, state: DeadManState) -> None:
+        """Take what became of the venue's dead-man switch of a symbol."""
+        if self.dead_man(symbol) is not state:
+            self._dead_man[symbol] = state
+            feed = self.feeds.get(symbol)
+            if feed is not None:
+                self._on_validity(feed)
+
     def on_session(self, status: SessionStatus) -> None:
         """Take the state of the sessions; when the private one breaks, whatever is on its way is unknown."""
         if status == self.session:
@@ -259,7 +268,14 @@ class ConnectorCore:
             market_stream_up=self.session.market_stream_up,
             private_stream_up=self.session.private_stream_up,
             last_market_data_ns=feed.last_receive_ns,
+            dead_man=self.dead_man(feed.symbol),
         )
+
+    def dead_man(self, symbol: str) -> DeadManState:
+        """Return the state of the venue's dead-man switch for a symbol."""
+        if not self.capabilities.dead_man_switch:
+            return DeadManState.NOT_OFFERED
+        return self._dead_man.get(symbol, DeadManState.DISARMED)
 
     @property
     def is_serving(self) -> bool:

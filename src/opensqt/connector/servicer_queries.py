@@ -15,7 +15,7 @@ from opensqt.domain.convert_exchange import (
 from opensqt.domain.convert_trade import cash_flow_to_wire, decimal_message, fill_to_wire, instrument_to_wire
 from opensqt.domain.errors import ErrorReason, NotFoundError, invalid_field
 from opensqt.domain.order import Order
-from opensqt.proto import exchange_pb2, latency_pb2, resources_pb2, types_pb2
+from opensqt.proto import exchange_pb2, latency_pb2, resources_pb2, trade_pb2, types_pb2
 
 Context = Any
 
@@ -172,6 +172,12 @@ class QueryServicer:
             ],
             circuit_open=left_ns > 0,
             circuit_reason=reason,
+            dead_man=[
+                exchange_pb2.SymbolDeadMan(
+                    symbol=symbol, state=trade_pb2.DeadManState.ValueType(self._core.dead_man(symbol))
+                )
+                for symbol in self._core.mirror.instruments
+            ],
             circuit_opens_until=(self._core.clock.now_ns() + left_ns) // NS_PER_MS if left_ns else 0,
         )
 

@@ -13,7 +13,7 @@ from opensqt.connector.gateway import OrderGateway
 from opensqt.connector.mirror import AccountMirror
 from opensqt.domain import convert_trade as convert
 from opensqt.domain.fill import CashFlow, Fill
-from opensqt.domain.market import FeedHealth
+from opensqt.domain.market import DeadManState, FeedHealth
 from opensqt.domain.order import Order
 from opensqt.proto import trade_pb2
 
@@ -64,11 +64,15 @@ class SnapshotBuilder:
             feeds=[convert.feed_to_wire(self._feed_health(self._feeds[s])) for s in sorted(symbols)],
             marks=[convert.mark_to_wire(m) for m in mirror.marks.values() if m.symbol in symbols],
             venue_time_ns=venue_time_ns,
-            dead_man=(
-                trade_pb2.DEAD_MAN_STATE_DISARMED if can.dead_man_switch else trade_pb2.DEAD_MAN_STATE_NOT_OFFERED
-            ),
+            dead_man=self._dead_man(symbols),
             fills_truncated=truncated or len(found) > MAX_SNAPSHOT_FILLS,
         )
+
+    def _dead_man(self, symbols: frozenset[str]) -> trade_pb2.DeadManState.ValueType:
+        # Of the whole session: armed only when every symbol is. Each feed has its own.
+        states = {self._feed_health(self._feeds[symbol]).dead_man for symbol in symbols}
+        state = states.pop() if len(states) == 1 else DeadManState.DISARMED
+        return trade_pb2.DeadManState.ValueType(state)
 
     def _orders(self, symbols: frozenset[str]) -> list[Order]:
         orders = [order for symbol in symbols for order in self._mirror.open_orders(symbol)]

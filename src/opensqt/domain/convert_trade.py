@@ -7,7 +7,7 @@ from google.type.decimal_pb2 import Decimal as DecimalMessage
 from opensqt.domain.account import Account, Position
 from opensqt.domain.fill import CashFlow, CashFlowKind, Fill, FillOrigin
 from opensqt.domain.instrument import Instrument, InstrumentStatus
-from opensqt.domain.market import BookValidity, FeedHealth, MarkPrice
+from opensqt.domain.market import BookValidity, DeadManState, FeedHealth, MarkPrice
 from opensqt.domain.money import parse_decimal, plain
 from opensqt.domain.order import Order, OrderRequest, OrderType, Side, TimeInForce
 from opensqt.domain.wire_enum import read_enum, reason_from_wire, reason_to_wire, state_from_wire, state_to_wire
@@ -300,6 +300,7 @@ def feed_to_wire(value: FeedHealth) -> trade_pb2.FeedHealth:
         market_stream_up=value.market_stream_up,
         private_stream_up=value.private_stream_up,
         last_market_data_ns=value.last_market_data_ns,
+        dead_man=trade_pb2.DeadManState.ValueType(value.dead_man),
     )
 
 
@@ -312,7 +313,16 @@ def feed_from_wire(message: trade_pb2.FeedHealth) -> FeedHealth:
         market_stream_up=message.market_stream_up,
         private_stream_up=message.private_stream_up,
         last_market_data_ns=message.last_market_data_ns,
+        dead_man=dead_man_from_wire(message.dead_man),
     )
+
+
+def dead_man_from_wire(value: int) -> DeadManState:
+    """Read the state of a dead-man switch; what an older or newer connector says is not known here."""
+    try:
+        return DeadManState(value)
+    except ValueError:
+        return DeadManState.UNSPECIFIED
 
 
 def mark_to_wire(value: MarkPrice) -> market_data_pb2.MarkPrice:

@@ -54,6 +54,20 @@ class MarkPrice(msgspec.Struct, frozen=True, kw_only=True):
     venue_time_ns: int
 
 
+@unique
+class DeadManState(IntEnum):
+    """Whether the venue cancels a symbol's orders by itself when we fall silent; the numbers are those of the wire.
+
+    UNSPECIFIED: nobody has told.
+    """
+
+    UNSPECIFIED = 0
+    NOT_OFFERED = 1
+    ARMED = 2
+    DISARMED = 3
+    NEEDS_APPROVAL = 4
+
+
 class FeedHealth(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the data behind one symbol (or, with an empty symbol, the private stream) can be believed."""
 
@@ -63,3 +77,4 @@ class FeedHealth(msgspec.Struct, frozen=True, kw_only=True):
     market_stream_up: bool = False
     private_stream_up: bool = False
     last_market_data_ns: int = 0
+    dead_man: DeadManState = DeadManState.UNSPECIFIED

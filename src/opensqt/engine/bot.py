@@ -16,6 +16,7 @@ from opensqt.domain.client_id import MAX_SLOT, ClientOrderId, parse_client_order
 from opensqt.domain.fill import CashFlow, Fill, FillOrigin
 from opensqt.domain.instrument import Instrument
 from opensqt.domain.ledger import Booking, BookResult, Ledger, Pnl
+from opensqt.domain.market import DeadManState
 from opensqt.domain.order import Order, OrderType, Side
 from opensqt.domain.order_state import Cause
 from opensqt.engine.account import AccountBook
@@ -148,6 +149,7 @@ class Bot:
         self.proving: set[str] = set()
         """Orders whose fate was asked for and not answered since the session began or a reconcile."""
         self.attached = False
+        self.dead_man = DeadManState.UNSPECIFIED
         self.position_differs_since_ns = 0
         self.corrections: deque[tuple[str, str, str]] = deque(maxlen=KEPT_FILLS)
         """What proving orders changed, newest last: client id, what, evidence."""

@@ -19,7 +19,7 @@ from opensqt.domain.state_hash import combine, position_hash, replace
 from opensqt.engine import state_messages as messages
 from opensqt.engine.bot import Bot, Unsaid
 from opensqt.engine.core import EngineCore
-from opensqt.proto import engine_pb2
+from opensqt.proto import engine_pb2, trade_pb2
 
 BEAT_S = 0.05
 MAX_QUEUED_EVENTS = 1_000
@@ -239,6 +239,7 @@ class Publisher:
         delta.journal.extend(messages.journal_entry(record) for record in unsaid.journal)
         if unsaid.state:
             delta.state = engine_pb2.TradingState.ValueType(bot.gate.state)
+            delta.dead_man = trade_pb2.DeadManState.ValueType(bot.dead_man)
             delta.reasons.extend(messages.reasons(bot))
         new = position_hash(bot.id, bot.position.lots)
         if unsaid.position or with_money or new != tale.position:

@@ -22,7 +22,7 @@ from opensqt.engine.restored import BookedFill
 from opensqt.engine.risk.limit_reading import LimitReading
 from opensqt.engine.risk.reason_texts import REASON_TEXTS
 from opensqt.engine.risk.reasons import Code
-from opensqt.proto import engine_pb2
+from opensqt.proto import engine_pb2, trade_pb2
 
 ZERO = Decimal(0)
 
@@ -256,6 +256,7 @@ def bot_state(
         connections=connections,
         started_ns=bot.started_ns,
         epoch=bot.epoch,
+        dead_man=trade_pb2.DeadManState.ValueType(bot.dead_man),
         exchange=exchange,
         mode=mode,
         recent_journal=[journal_entry(record) for record in bot.recent_journal],

@@ -6,7 +6,7 @@ from opensqt.domain.account import Position
 from opensqt.domain.clock import NS_PER_MS, NS_PER_S
 from opensqt.domain.instrument import Instrument
 from opensqt.domain.ledger import Ledger
-from opensqt.domain.market import BookValidity, FeedHealth
+from opensqt.domain.market import BookValidity, DeadManState, FeedHealth
 from opensqt.domain.order import Side
 from opensqt.domain.order_state import OrderState
 from opensqt.engine import answers, starting
@@ -35,6 +35,9 @@ def judge_feed(bot: Bot, feed: FeedHealth, now_ns: int) -> None:
     """Let trading depend on what the connector says of its streams."""
     if feed.symbol:
         # The book's own stream says when it is valid again; this is the connector's word on what feeds it.
+        if bot.dead_man is not feed.dead_man:
+            bot.dead_man = feed.dead_man
+            bot.unsaid.state = True
         bad = not feed.market_stream_up or feed.book is not BookValidity.VALID
         bot.gate.set(Code.MARKET_STREAM_DOWN, bad, feed.reason or f"the feed is {feed.book.name}", now_ns)
     else:
@@ -46,6 +49,7 @@ def judge_feed(bot: Bot, feed: FeedHealth, now_ns: int) -> None:
 def lose_session(bot: Bot, reason: str, now_ns: int) -> None:
     """Nothing can be sent or heard: what was in flight is unknown until the next session proves it."""
     bot.attached = False
+    bot.dead_man = DeadManState.UNSPECIFIED
     bot.gate.add(Code.CONNECTOR_DOWN, reason, now_ns)
     for code in (Code.MARKET_STREAM_DOWN, Code.PRIVATE_STREAM_DOWN, Code.RECOVERING):
         bot.gate.lift(code)

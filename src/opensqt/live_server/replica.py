@@ -171,6 +171,8 @@ class BotReplica:
 
     def _apply_numbers(self, delta: BotDelta, change: BotChange) -> None:
         head = self.head
+        if delta.HasField("dead_man"):
+            head.dead_man = delta.dead_man
         if delta.HasField("last_price"):
             head.last_price.CopyFrom(delta.last_price)
             change.parts.add(PART_PRICES)

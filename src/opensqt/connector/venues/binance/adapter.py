@@ -123,6 +123,7 @@ class BinanceAdapter:
             self.venue_time_ns,
             ClockWatch(self._sync, config.recv_window_ms, clock.monotonic_ns()),
             lambda problem: self._show(self._routes.set_clock(problem)),
+            sink.on_dead_man,
         )
         rest.on_clock_skew = self._upkeep.clock_is_wrong
         self._start_streams(sink)

@@ -14,6 +14,7 @@ from typing import Final, final
 import msgspec
 
 from opensqt.domain.clock import NS_PER_MS, NS_PER_S
+from opensqt.domain.market import DeadManState
 
 RETRY_NS: Final = 2 * NS_PER_S
 
@@ -30,6 +31,7 @@ class _Entry(msgspec.Struct):
     ends_ns: int = 0
     next_ns: int = 0
     is_asked: bool = False
+    is_forbidden: bool = False
 
 
 @final
@@ -43,6 +45,17 @@ class DeadMan:
     def __init__(self, countdown_ms: int) -> None:
         self._countdown_ms = countdown_ms
         self._entries: dict[str, _Entry] = {}
+
+    def state(self, symbol: str, now_ns: int) -> DeadManState:
+        """Return what the switch of a symbol would do."""
+        if not self._countdown_ms:
+            return DeadManState.DISARMED
+        entry = self._entries.get(symbol)
+        if entry is None:
+            return DeadManState.DISARMED
+        if entry.is_armed and now_ns < entry.ends_ns:
+            return DeadManState.ARMED
+        return DeadManState.NEEDS_APPROVAL if entry.is_forbidden else DeadManState.DISARMED
 
     def armed(self, now_ns: int) -> frozenset[str]:
         """Return the symbols whose countdown runs."""
@@ -68,13 +81,14 @@ class DeadMan:
     def done(self, countdown: Countdown, now_ns: int) -> None:
         """Note that a countdown was set."""
         entry = self._entries[countdown.symbol]
-        entry.is_asked = False
+        entry.is_asked = entry.is_forbidden = False
         entry.is_armed = countdown.countdown_ms > 0
         entry.ends_ns = now_ns + countdown.countdown_ms * NS_PER_MS
         entry.next_ns = now_ns + countdown.countdown_ms * NS_PER_MS // 3
 
-    def failed(self, countdown: Countdown, now_ns: int) -> None:
-        """Note that it was not, or that nobody knows."""
+    def failed(self, countdown: Countdown, now_ns: int, *, is_forbidden: bool = False) -> None:
+        """Note that it was not, or that nobody knows; or that the venue does not allow it to this key."""
         entry = self._entries[countdown.symbol]
+        entry.is_forbidden = is_forbidden
         entry.is_asked = False
         entry.next_ns = now_ns + RETRY_NS

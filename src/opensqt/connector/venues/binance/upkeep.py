@@ -17,7 +17,8 @@ from opensqt.connector.venues.binance.queries import BinanceQueries
 from opensqt.connector.venues.binance.start_checks import StartChecks
 from opensqt.connector.venues.binance.takeover import Takeover
 from opensqt.domain.clock import NS_PER_S, Clock
-from opensqt.domain.errors import OpensqtError
+from opensqt.domain.errors import ErrorReason, OpensqtError
+from opensqt.domain.market import DeadManState
 
 REFRESH_AFTER_NS: Final = NS_PER_S
 HEAL_EVERY_NS: Final = 60 * NS_PER_S
@@ -27,6 +28,8 @@ INCOME_PAUSES_NS: Final = (NS_PER_S, 5 * NS_PER_S, 20 * NS_PER_S)
 TICK_S: Final = 0.1
 CLOCK_ROUND: Final = 3
 """Questions per measurement of the clock."""
+
+_FORBIDDEN: Final = frozenset({ErrorReason.BAD_CREDENTIALS, ErrorReason.VENUE_PERMISSION, ErrorReason.NOT_SUPPORTED})
 
 _log = structlog.get_logger(__name__)
 
@@ -48,6 +51,7 @@ class Upkeep:
         venue_ns: Callable[[], int],
         clock_watch: ClockWatch,
         on_clock: Callable[[str], None],
+        on_dead_man: Callable[[str, DeadManState], None],
     ) -> None:
         self._checks = checks
         self._sync = sync
@@ -60,6 +64,7 @@ class Upkeep:
         self._venue_ns = venue_ns
         self._clock_watch = clock_watch
         self._on_clock = on_clock
+        self._on_dead_man = on_dead_man
         now_ns = clock.monotonic_ns()
         self._heal_ns = self._settings_ns = self._refresh_ns = self._income_ns = now_ns
         self._income_due: list[int] = []
@@ -82,6 +87,8 @@ class Upkeep:
             now_ns = self._clock.monotonic_ns()
             for countdown in self._dead_man.due(self._good, self._claimed, now_ns):
                 self._spawn(self._set_countdown(countdown))
+            for symbol in self._q.listings.instruments:
+                self._on_dead_man(symbol, self._dead_man.state(symbol, now_ns))
             await self._tolerate(self._clock_round(now_ns), "clock")
             await self._tolerate(self._account_round(now_ns), "account")
             await self._tolerate(self._income_round(now_ns), "income")
@@ -130,7 +137,8 @@ class Upkeep:
             await self._q.ask(ask.countdown(name, countdown.countdown_ms), "set countdown", parse_countdown)
         except OpensqtError as error:
             _log.warning("dead_man_not_set", symbol=countdown.symbol, why=str(error))
-            self._dead_man.failed(countdown, self._clock.monotonic_ns())
+            is_forbidden = error.reason in _FORBIDDEN
+            self._dead_man.failed(countdown, self._clock.monotonic_ns(), is_forbidden=is_forbidden)
         else:
             self._dead_man.done(countdown, self._clock.monotonic_ns())
 
