@@ -137,6 +137,8 @@ class TradeStream:
                     f"no heartbeat came for {silent_ns // NS_PER_S} s; the engine counts as vanished",
                 )
             )
+            # Whoever writes to an engine that hangs may wait for ever: its grace time begins now, not when that ends.
+            self.close(orderly=False)
 
     def close(self, *, orderly: bool) -> None:
         """Tell the hub that the stream is over, and whether the engine took its leave."""
