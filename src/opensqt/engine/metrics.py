@@ -51,8 +51,9 @@ class EngineCollector(Collector):
         now_ns = self._clock.now_ns()
         for bot in bots:
             for reading in read_limits(bot, self._core.mode, now_ns):
-                if reading.cap > 0:
-                    used.add_metric([bot.id, reading.name], float(reading.value / reading.cap))
+                part, whole = (reading.cap, reading.value) if reading.is_floor else (reading.value, reading.cap)
+                if whole > 0:
+                    used.add_metric([bot.id, reading.name], float(part / whole))
         yield used
 
 

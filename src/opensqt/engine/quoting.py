@@ -42,6 +42,12 @@ def quote(bot: Bot, differ: Differ, now_ns: int) -> None:
         return
     instrument = grid.instrument
     grid.plan(price2, bot.slots.holdings)
+    leading = bot.gate.leading if bot.gate.reasons else None
+    if leading is not None:
+        rows = grid.desired.rows()
+        bot.watch.deny(leading.code, sum(1 for row in rows if not row[4] and not row[5]))
+    if len(grid.desired) > differ.max_open_orders:
+        bot.watch.deny(Code.MAX_OPEN_ORDERS, len(grid.desired) - differ.max_open_orders)
     room = UNLIMITED
     if bot.gate.limits.max_position_lots or bot.gate.limits.max_notional_units:
         room = bot.gate.opening_room_lots(
@@ -63,8 +69,6 @@ def quote(bot: Bot, differ: Differ, now_ns: int) -> None:
                 _place(bot, action.slot, Side(action.side + 1), action.price_ticks, action.lots, now_ns)
         elif state is TradingState.ACTIVE:
             _place(bot, action.slot, Side(action.side + 1), action.price_ticks, action.lots, now_ns)
-        elif bot.gate.leading is not None:
-            bot.watch.deny(bot.gate.leading.code)
     if differ.withheld and state is not TradingState.HALTED:
         _place_withheld_sells(bot, now_ns)
 

@@ -198,7 +198,7 @@ def test_cancel_all_of_a_tag_takes_only_its_own_orders_in_flight_ones_included()
     assert [r.outcome for r in gate.reports] == [Outcome.CONFIRMED]
 
 
-def test_cancel_all_without_a_tag_is_one_command_for_one_symbol() -> None:
+def test_bug_12_cancel_all_without_a_tag_is_one_command_for_one_symbol() -> None:
     gate = Gate()
     (command,) = gate.gateway.cancel_all(SYMBOL, "", gate.reports.append, 0)
     assert isinstance(command, CancelAll)

@@ -26,8 +26,8 @@ class RiskWatch:
         self.jumps = JumpWatch(config.jumps)
         self.clock = ClockWatch()
         self.denials: dict[str, int] = {}
-        """How many orders each code held back."""
+        """How many orders each code held back, counted at every decision that wanted them."""
 
-    def deny(self, code: str) -> None:
-        """Count an order that was not sent."""
-        self.denials[code] = self.denials.get(code, 0) + 1
+    def deny(self, code: str, orders: int = 1) -> None:
+        """Count orders that were not sent."""
+        self.denials[code] = self.denials.get(code, 0) + orders

@@ -112,7 +112,7 @@ def test_order_without_identity_side_or_exact_figures_is_refused(changes: dict[s
         ("a new word", 0, OrderState.UNKNOWN),
     ],
 )
-def test_status_words_and_sizes_say_where_an_order_stands(status: str, filled: int, state: OrderState) -> None:
+def test_bug_14_status_words_and_sizes_say_where_an_order_stands(status: str, filled: int, state: OrderState) -> None:
     assert state_of(status, filled, 3) is state
 
 
