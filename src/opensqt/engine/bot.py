@@ -264,9 +264,12 @@ class Bot:
         self.outbox.record(TotalsRecord(self.id, self.ledger.copy_totals()))
         if fill.origin is FillOrigin.LIQUIDATION:
             self.gate.add(Code.LIQUIDATED, f"the venue liquidated {fill.lots} lots; look at the account", now_ns)
-        if fill.origin is not FillOrigin.OURS:
+        origin = fill.origin
+        if origin is FillOrigin.OURS and self.owner(fill.client_order_id) is None:
+            origin = FillOrigin.MANUAL  # of this account, and not by this bot
+        if origin is not FillOrigin.OURS:
             self.journal(
-                "alarm", f"FILL_{fill.origin.name}", f"{fill.lots} lots {fill.side.name} were not our doing", now_ns
+                "alarm", f"FILL_{origin.name}", f"{fill.lots} lots {fill.side.name} were not our doing", now_ns
             )
         order = self.orders.by_id.get(fill.client_order_id)
         if order is None:

@@ -222,6 +222,8 @@ class SimOrderEntry:
             self._report(command, sent_ns, Outcome.REJECTED, ErrorReason.RATE_LIMITED, "429", reply.retry_after_ms)
         elif reply.status == 400:
             self._report(command, sent_ns, Outcome.REJECTED, ErrorReason.CLOCK_SKEW, "outside of the receive window")
+        elif reply.status == 401:
+            self._report(command, sent_ns, Outcome.REJECTED, ErrorReason.BAD_CREDENTIALS, "the key is not valid")
         elif reply.status == 529:
             self._report(command, sent_ns, Outcome.REJECTED, ErrorReason.VENUE_UNAVAILABLE, "overloaded, not executed")
         elif reply.done is None:

@@ -16,8 +16,9 @@ from opensqt.engine.carrying import ReattachPace, sort_commands
 from opensqt.engine.commands import BotRecord, Command, StoreRecord
 from opensqt.engine.config import EngineConfig
 from opensqt.engine.core import EngineCore
-from opensqt.engine.events import Detached, Event, Saved, StoreHealth, Timer
+from opensqt.engine.events import Detached, Event, Saved, Stalled, StoreHealth, Timer
 from opensqt.engine.market_books import MarketBooks
+from opensqt.engine.risk.stalls import StallDetector
 from opensqt.engine.steady_clock import SteadyClock
 from opensqt.engine.trade_link import HEARTBEAT_S, SNAPSHOT_S, TradeLink
 from opensqt.proto import market_data_pb2, trade_pb2
@@ -77,6 +78,7 @@ class EngineHost(Process):
         self.clock = SteadyClock(self)
         self.core = EngineCore(self.config, self.disk.read(self.config.bots, self.clock.now_ns()))
         self.books = MarketBooks(list(self.core.by_symbol))
+        self.stalls = StallDetector(self.config.max_stall_ms)
         self.on_started()
         self.trade = _TradeClient(self, self._rng, self._weather, self._connect)
         self._streams = [_MarketStream(self, "books", self._rng, self._weather, self._connect)]
@@ -96,6 +98,9 @@ class EngineHost(Process):
 
     def take(self, events: list[Event]) -> None:
         """Hand one turn to the core and carry out what it answers."""
+        gap_ns = self.stalls.check(self.monotonic_ns())
+        if gap_ns:
+            events = [Stalled(gap_ns), *events]
         commands = self.core.handle_batch(events, self.clock.now_ns())
         self.on_turn(events, commands)
         if not commands:
@@ -107,6 +112,9 @@ class EngineHost(Process):
         if records:
             self._save(records)
         if reattach is not None:
+            if reattach.with_market:
+                for stream in self._streams:
+                    stream.renew(reattach.reason)
             self.trade.reattach(reattach.reason)
 
     def _timer(self) -> None:
@@ -305,6 +313,12 @@ class _MarketStream:
     def abandon(self, reason: str) -> None:
         if self._connection is not None:
             self._connection.abandon_by_client(reason)
+
+    def renew(self, reason: str) -> None:
+        """Begin anew."""
+        if self._connection is not None:
+            self._connection.abandon_by_client(reason)
+            self._lose(reason)
 
     def _receive(self, connection: Connection, message: Any) -> None:
         host = self._host

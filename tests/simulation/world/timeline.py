@@ -81,6 +81,10 @@ class Timeline:
             owner = entry.owner
             if action is None or (owner is not None and owner.life != entry.life):
                 continue
+            if owner is not None and owner.frozen_until_ns > time_ns:
+                self._next += 1
+                heapq.heappush(heap, (owner.frozen_until_ns, self._next, entry))
+                continue
             self.now_ns = time_ns
             self.happened += 1
             self.recent.append((self.happened, time_ns, entry.label, entry.args))
@@ -140,6 +144,7 @@ class Process:
         self.life = 0
         self.is_up = False
         self.wall_offset_ns = 0
+        self.frozen_until_ns = 0
         self._tasks: dict[int, Coroutine[Any, Any, Any]] = {}
 
     # The clock of the machine it runs on.
@@ -179,6 +184,10 @@ class Process:
         self._tasks[id(work)] = work
         self._advance(work, self.life)
         return work
+
+    def freeze(self, duration_ns: int) -> None:
+        """Let nothing of it run for a while, as when the machine is paused; then everything that is due runs."""
+        self.frozen_until_ns = self.timeline.now_ns + duration_ns
 
     def boot(self) -> None:
         """Begin a new run."""

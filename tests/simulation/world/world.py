@@ -129,6 +129,11 @@ class World:
         """Kill the engine in the turn in which it has sent `count` more placements, before anything of it is stored."""
         self._crash_at = (self.checks.placements + count, down_ns)
 
+    def freeze_engine(self, duration_ns: int) -> None:
+        """Pause the engine's machine: nothing of it runs, and what is sent to it waits."""
+        self.engine.freeze(duration_ns)
+        self.link_weather.down_until_ns = max(self.link_weather.down_until_ns, self.timeline.now_ns + duration_ns)
+
     def crash_connector(self, down_ns: int = 0) -> None:
         """Kill the connector; with a time, start it again after it."""
         self.connector.crash()
