@@ -1,22 +1,26 @@
 """The running engine, found and called: for every command that talks to it, and the demo's report."""
 
-from collections.abc import AsyncIterator
+import getpass
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import final
+
+from grpc.aio import AioRpcError
 
 from opensqt.cli.errors import EXIT_USAGE, CliError
 from opensqt.cli.state_dir import RunningInstance, read_instance
 from opensqt.domain.errors import OpensqtError, UnavailableError
 from opensqt.proto import engine_pb2, engine_pb2_grpc, latency_pb2
 from opensqt.runtime.config import GrpcClientConfig, Secret
-from opensqt.runtime.grpc_client import call, open_channel
+from opensqt.runtime.grpc_client import call, open_channel, to_typed_error
 
 CALL_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 60.0  # cancelling is verified by query, flattening waits for fills
 CHECK_TIMEOUT_S = 180.0  # a long history is fetched page by page, at the venue's pace
 BACKUP_TIMEOUT_S = 600.0
 PAGE = 1_000
+MAX_NAME = 50
 KILL_TIMEOUT_S = 30.0
 PROBE_TIMEOUT_S = 2.0
 STATE_ROOT = Path("var")
@@ -47,28 +51,28 @@ class EngineClient:
 
     async def pause(self, bot_id: str, reason: str) -> list[str]:
         """Pause one bot or all; returns those that are paused."""
-        request = engine_pb2.PauseRequest(bot_id=bot_id, reason=reason)
+        request = engine_pb2.PauseRequest(bot_id=bot_id, reason=reason, operator=who())
         return list((await call(self._stub.Pause, request, timeout_s=CALL_TIMEOUT_S)).bot_ids)
 
     async def resume(self, bot_id: str) -> list[str]:
         """Resume one bot or all; returns those that go on."""
-        request = engine_pb2.ResumeRequest(bot_id=bot_id)
+        request = engine_pb2.ResumeRequest(bot_id=bot_id, operator=who())
         return list((await call(self._stub.Resume, request, timeout_s=CALL_TIMEOUT_S)).bot_ids)
 
     async def kill(self, bot_id: str, *, flatten: bool, everything: bool) -> engine_pb2.KillResponse:
         """Stop one bot or all for good; returns what is left at the venue. An engine that hangs is found out first."""
         await call(self._stub.GetStatus, engine_pb2.GetStatusRequest(bot_id=bot_id), timeout_s=PROBE_TIMEOUT_S)
-        request = engine_pb2.KillRequest(bot_id=bot_id, flatten=flatten, everything=everything)
+        request = engine_pb2.KillRequest(bot_id=bot_id, flatten=flatten, everything=everything, operator=who())
         return await call(self._stub.Kill, request, timeout_s=KILL_TIMEOUT_S)
 
     async def stop(self, bot_id: str, mode: str) -> engine_pb2.StopResponse:
         """Stop one bot or all; returns what is left at the venue."""
-        request = engine_pb2.StopRequest(bot_id=bot_id, mode=STOP_MODES[mode])
+        request = engine_pb2.StopRequest(bot_id=bot_id, mode=STOP_MODES[mode], operator=who())
         return await call(self._stub.Stop, request, timeout_s=STOP_TIMEOUT_S)
 
     async def reconcile(self, bot_id: str) -> engine_pb2.ReconcileResponse:
         """Have every open order proven by the venue and the position compared."""
-        request = engine_pb2.ReconcileRequest(bot_id=bot_id)
+        request = engine_pb2.ReconcileRequest(bot_id=bot_id, operator=who())
         return await call(self._stub.Reconcile, request, timeout_s=STOP_TIMEOUT_S)
 
     async def explain(self, order_id: str) -> engine_pb2.ExplainResponse:
@@ -109,10 +113,80 @@ class EngineClient:
             if not token:
                 return
 
+    async def fills_back(self, bot_id: str) -> AsyncIterator[Sequence[engine_pb2.BotFill]]:
+        """Read a bot's fills back from now, page by page, each oldest first; pages are never empty."""
+        request = engine_pb2.GetBotFillsRequest(bot_id=bot_id, limit=PAGE)
+        while True:
+            page = await call(self._stub.GetBotFills, request, timeout_s=CALL_TIMEOUT_S)
+            if page.fills:
+                yield page.fills
+                oldest = page.fills[0].fill
+                request.before_time_ns, request.before_trade_id = oldest.venue_time_ns, oldest.trade_id
+            if not page.has_older:
+                return
+
+    async def orders_back(self, bot_id: str) -> AsyncIterator[Sequence[engine_pb2.BotOrder]]:
+        """Read a bot's orders back from now by last change, page by page, each oldest first; never empty."""
+        request = engine_pb2.GetBotOrdersRequest(bot_id=bot_id, limit=PAGE)
+        while True:
+            page = await call(self._stub.GetBotOrders, request, timeout_s=CALL_TIMEOUT_S)
+            if page.orders:
+                yield page.orders
+                oldest = page.orders[0].order
+                request.before_time_ns = oldest.updated_time_ns
+                request.before_client_order_id = oldest.client_order_id
+            if not page.has_older:
+                return
+
+    async def journal(self, bot_id: str, level: str, since_ns: int, limit: int) -> engine_pb2.GetJournalResponse:
+        """Return the newest journal entries of a level and above, newest first."""
+        request = engine_pb2.GetJournalRequest(
+            bot_id=bot_id, min_level=level, since_ns=since_ns, limit=limit, newest_first=True
+        )
+        return await call(self._stub.GetJournal, request, timeout_s=CALL_TIMEOUT_S)
+
+    async def journal_pages(self, bot_id: str) -> AsyncIterator[Sequence[engine_pb2.JournalEntry]]:
+        """Read the whole journal, oldest first."""
+        request = engine_pb2.GetJournalRequest(bot_id=bot_id, limit=PAGE)
+        while True:
+            page = await call(self._stub.GetJournal, request, timeout_s=CALL_TIMEOUT_S)
+            yield page.entries
+            request.page_token = page.next_page_token
+            if not page.next_page_token:
+                return
+
+    async def equity_pages(self, bot_id: str) -> AsyncIterator[Sequence[engine_pb2.EquityPoint]]:
+        """Read every sample of a bot's equity, oldest first."""
+        request = engine_pb2.GetEquityCurveRequest(bot_id=bot_id, limit=PAGE)
+        while True:
+            page = await call(self._stub.GetEquityCurve, request, timeout_s=CALL_TIMEOUT_S)
+            yield page.points
+            request.page_token = page.next_page_token
+            if not page.next_page_token:
+                return
+
+    async def follow_state(self, bot_id: str) -> AsyncIterator[engine_pb2.StateEvent]:
+        """Yield a snapshot and then changes until the stream ends. Raises OpensqtError."""
+        request = engine_pb2.SubscribeStateRequest(bot_ids=[bot_id] if bot_id else [])
+        try:
+            async for event in self._stub.SubscribeState(request):
+                yield event
+        except AioRpcError as error:
+            raise to_typed_error(error) from None
+
     async def daily_pnl(self, bot_id: str, since_ns: int) -> engine_pb2.GetDailyPnlResponse:
         """Return the profit by UTC day."""
         request = engine_pb2.GetDailyPnlRequest(bot_id=bot_id, since_ns=since_ns)
         return await call(self._stub.GetDailyPnl, request, timeout_s=CALL_TIMEOUT_S)
+
+
+def who() -> str:
+    """Return who uses this command line, for the engine's audit."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):
+        name = "unknown"
+    return "cli:" + "".join(sign for sign in name if sign.isprintable())[:MAX_NAME]
 
 
 @asynccontextmanager
@@ -139,6 +213,15 @@ def find_engine(state: Path | None, config: Path | None) -> GrpcClientConfig:
         if instance is None:
             raise CliError(f"nothing runs in {state}; start it with `opensqt demo` or `opensqt up CONFIG`")
         return client_config(instance)
+    return client_config(_only_instance()[1])
+
+
+def find_state(state: Path | None) -> Path:
+    """Return the given state folder, or that of the only instance that runs below `var/`. Raises CliError."""
+    return state if state is not None else _only_instance()[0]
+
+
+def _only_instance() -> tuple[Path, RunningInstance]:
     running = {
         path.parent: found
         for path in sorted(STATE_ROOT.glob("*/runtime.json"))
@@ -152,7 +235,7 @@ def find_engine(state: Path | None, config: Path | None) -> GrpcClientConfig:
     if len(running) > 1:
         names = ", ".join(str(path) for path in running)
         raise CliError(f"more than one instance is running: {names}; choose one with --state", EXIT_USAGE)
-    return client_config(next(iter(running.values())))
+    return next(iter(running.items()))
 
 
 def client_config(instance: RunningInstance) -> GrpcClientConfig:

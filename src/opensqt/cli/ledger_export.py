@@ -5,7 +5,6 @@ import csv
 import json
 import sys
 from collections.abc import AsyncIterator, Callable
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, TextIO
 
@@ -14,10 +13,8 @@ from cyclopts import Parameter
 from opensqt.cli.engine_client import EngineClient, engine_client, find_engine
 from opensqt.cli.errors import EXIT_OK, EXIT_USAGE, CliError
 from opensqt.cli.options import Config, OneBot, Since, State, since_ns, time_text
-from opensqt.domain.money import EXACT, plain
-from opensqt.proto import engine_pb2, trade_pb2, types_pb2
-
-Row = dict[str, str | int | bool]
+from opensqt.cli.rows import Row, fill_row
+from opensqt.proto import engine_pb2, trade_pb2
 
 _DAY_AMOUNTS = ("grid_profit", "inventory_pnl", "fees", "funding", "transfers", "equity_change", "turnover")
 
@@ -75,32 +72,12 @@ async def _write(rows: AsyncIterator[Row], file: TextIO, as_json: bool) -> None:
 
 async def _fills(client: EngineClient, bot: str, from_ns: int) -> AsyncIterator[Row]:
     async for page in client.fills(bot, from_ns):
-        tick = Decimal(page.instrument.tick_size.value)
-        lot = EXACT.multiply(
-            Decimal(page.instrument.lot_size.value), Decimal(page.instrument.contract_multiplier.value or "1")
-        )
         for told in page.fills:
-            fill = told.fill
-            yield {
-                "time": time_text(fill.venue_time_ns),
-                "venue_time_ns": fill.venue_time_ns,
-                "symbol": fill.symbol,
-                "trade_id": fill.trade_id,
-                "client_order_id": fill.client_order_id,
-                "exchange_order_id": fill.exchange_order_id,
-                "side": types_pb2.OrderSide.Name(fill.side).removeprefix("ORDER_SIDE_").lower(),
-                "price": plain(EXACT.multiply(tick, Decimal(fill.price_ticks))),
-                "quantity": plain(EXACT.multiply(lot, Decimal(fill.lots))),
-                "fee": fill.fee.value or "0",
-                "fee_asset": fill.fee_asset,
-                "maker": fill.is_maker,
-                "origin": types_pb2.FillOrigin.Name(fill.origin).removeprefix("FILL_ORIGIN_").lower(),
-                "slot": told.slot if told.has_slot else "",
-                "grid_profit": told.grid_profit.value or "0",
-            }
+            yield fill_row(told, page.instrument)
 
 
-async def _funding(client: EngineClient, bot: str, from_ns: int) -> AsyncIterator[Row]:
+async def read_funding(client: EngineClient, bot: str, from_ns: int) -> AsyncIterator[Row]:
+    """Yield booked funding and transfers, oldest first."""
     async for page in client.cash_flows(bot, from_ns):
         for flow in page.cash_flows:
             yield {
@@ -115,7 +92,8 @@ async def _funding(client: EngineClient, bot: str, from_ns: int) -> AsyncIterato
             }
 
 
-async def _days(client: EngineClient, bot: str, from_ns: int) -> AsyncIterator[Row]:
+async def read_days(client: EngineClient, bot: str, from_ns: int) -> AsyncIterator[Row]:
+    """Yield the profit by UTC day, oldest first."""
     answer: engine_pb2.GetDailyPnlResponse = await client.daily_pnl(bot, from_ns)
     for day in answer.days:
         yield {
@@ -132,6 +110,6 @@ async def _days(client: EngineClient, bot: str, from_ns: int) -> AsyncIterator[R
 
 _READERS: dict[str, Callable[[EngineClient, str, int], AsyncIterator[Row]]] = {
     "fills": _fills,
-    "funding": _funding,
-    "days": _days,
+    "funding": read_funding,
+    "days": read_days,
 }

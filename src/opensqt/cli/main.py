@@ -1,7 +1,7 @@
 """Entry point of `opensqt`: the one place where errors become exit codes.
 
-0 done, 1 failed, 2 wrong usage, 3 something is left at the exchange and 4 what is left is not known (`kill`), 78 bad
-configuration, 130 interrupted.
+0 done, 1 failed, 2 wrong usage, 3 something is left at the exchange and 4 what is left is not known (`kill`) or not
+explained (`pnl`), 78 bad configuration, 130 interrupted.
 """
 
 import os

@@ -5,6 +5,8 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
+PIPE_WIDTH = 240
+
 CLEAR = "\x1b[2J\x1b[H"
 """Clears a terminal and goes to its top."""
 
@@ -37,7 +39,8 @@ def print_columns(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]
         table.add_column(name, justify="right" if 0 < index < len(head) - 1 else "left", no_wrap=index == 0)
     for row in rows:
         table.add_row(*row)
-    Console(highlight=False).print(table)
+    # Into a file or a pipe, a row is one line.
+    Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
 
 
 def print_table(title: str, rows: Sequence[tuple[str, str]]) -> None:

@@ -173,12 +173,10 @@ def _behind_the_touch(bot: Bot, slot: int, side: Side, level_ticks: int) -> int:
 
 def _cancel_leaving(bot: Bot, now_ns: int) -> None:
     """Cancel what rests at prices that are no level of the lattice any more."""
-    for client_id in list(bot.leaving):
-        order = bot.orders.open.get(client_id)
-        if order is None:
-            bot.leaving.discard(client_id)
-        else:
-            send_cancel(bot, order, now_ns)
+    bot.leaving &= bot.orders.open.keys()
+    # By the order they were sent in: a set has another order in every process.
+    for order in [order for client_id, order in bot.orders.open.items() if client_id in bot.leaving]:
+        send_cancel(bot, order, now_ns)
 
 
 def resting_count(bot: Bot) -> int:
