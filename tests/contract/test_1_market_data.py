@@ -11,6 +11,9 @@ from models.book_replica import BookReplica
 from opensqt.proto import exchange_pb2 as pb
 from opensqt.proto import market_data_pb2, types_pb2
 
+# A venue that is polled tells of its book once per answer.
+PATIENCE_S = 60.0
+
 
 async def test_101_instrument_has_true_increments_and_a_revision(venue: Any) -> None:
     info = await venue.client.info(venue.symbol)
@@ -41,7 +44,7 @@ async def test_102_candles_are_contiguous_and_sound(venue: Any, interval: str) -
 async def test_103_book_is_valid_sorted_and_never_crossed(venue: Any) -> None:
     request = market_data_pb2.SubscribeBookRequest(symbols=[venue.symbol], depth=20)
     replica = BookReplica()
-    for batch in await venue.client.first("SubscribeBook", request, 20):
+    for batch in await venue.client.first("SubscribeBook", request, 20, PATIENCE_S):
         assert batch.session_epoch > 0
         for update in batch.updates:
             assert update.validity == types_pb2.BOOK_VALIDITY_VALID

@@ -4,10 +4,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from models.connector_rig import Engine
 from models.venue_orders import Maker
 
 from opensqt.domain.errors import ErrorReason, OpensqtError
 from opensqt.proto import exchange_pb2 as pb
+from opensqt.proto import trade_pb2, types_pb2
 
 
 async def reason_of(venue: Any, rpc: str, request: Any) -> ErrorReason:
@@ -57,6 +59,7 @@ async def test_405_unknown_order(venue: Any) -> None:
 
 
 async def test_406_more_than_the_account_can_carry(venue: Any) -> None:
+    venue.needs("refusal_reasons")
     maker = await Maker.of(venue.client, venue.symbol)
     account = await venue.client.call("GetAccount", pb.GetAccountRequest())
     price = await maker.price()
@@ -66,3 +69,43 @@ async def test_406_more_than_the_account_can_carry(venue: Any) -> None:
     first.quantity.value = second.quantity.value = format(quantity, "f")
     await venue.client.call("PlaceOrder", first)
     assert await reason_of(venue, "PlaceOrder", second) is ErrorReason.INSUFFICIENT_MARGIN
+
+
+async def test_407_reduce_only_with_nothing_to_reduce(venue: Any) -> None:
+    venue.needs("reduce_only")
+    venue.needs("refusal_reasons")
+    maker = await Maker.of(venue.client, venue.symbol)
+    request = await maker.market(types_pb2.ORDER_SIDE_SELL, reduce_only=True)
+    assert await reason_of(venue, "PlaceOrder", request) is ErrorReason.REDUCE_ONLY_REJECTED
+
+
+async def test_408_refused_order_ends_refused_whatever_was_said_of_it_first(venue: Any) -> None:
+    venue.needs("reduce_only")
+    maker = await Maker.of(venue.client, venue.symbol)
+    engine = Engine(venue.client)
+    await engine.hello(symbols=[venue.symbol])
+    request = await maker.market(types_pb2.ORDER_SIDE_SELL, reduce_only=True)
+    lots = int(Decimal(request.quantity.value) / maker.step)
+    command = await maker.command(request.client_order_id)
+    command.place.side = types_pb2.ORDER_SIDE_SELL
+    command.place.type = types_pb2.ORDER_TYPE_MARKET
+    command.place.time_in_force = types_pb2.TIME_IN_FORCE_IOC
+    command.place.price_ticks, command.place.lots, command.place.reduce_only = 0, lots, True
+    (placed,) = await engine.send(command)
+    result = await engine.result(placed)
+    allowed = [trade_pb2.COMMAND_OUTCOME_REJECTED]
+    if not venue.capabilities.refusal_reasons:
+        allowed.append(trade_pb2.COMMAND_OUTCOME_UNKNOWN)
+    assert result.outcome in allowed
+    if result.outcome == trade_pb2.COMMAND_OUTCOME_UNKNOWN:
+        await engine.wait_for(
+            lambda item: (
+                item.HasField("order")
+                and item.order.client_order_id == request.client_order_id
+                and item.order.state == types_pb2.ORDER_STATE_REJECTED
+            ),
+            timeout_s=60,
+        )
+    assert not (await venue.client.call("GetOpenOrders", pb.GetOpenOrdersRequest(symbol=venue.symbol))).orders
+    (position,) = (await venue.client.call("GetPositions", pb.GetPositionsRequest(symbol=venue.symbol))).positions
+    assert Decimal(position.size.value) == 0

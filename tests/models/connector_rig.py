@@ -53,9 +53,9 @@ class Client:
         except grpc.aio.AioRpcError as error:
             raise to_typed_error(error) from None
 
-    async def first(self, rpc: str, request: Any, count: int = 1) -> list[Any]:
+    async def first(self, rpc: str, request: Any, count: int = 1, timeout_s: float = TIMEOUT_S) -> list[Any]:
         """Return the first messages of a stream."""
-        call = getattr(self.stub, rpc)(request, timeout=TIMEOUT_S)
+        call = getattr(self.stub, rpc)(request, timeout=timeout_s)
         found = []
         try:
             async for message in call:

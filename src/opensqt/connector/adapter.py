@@ -29,6 +29,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 
     `placement_window_ms` is for how long after it was sent a placement can still reach the venue and take effect: until
     then the venue's word that it has no such order proves nothing.
+    `refusal_reasons`: a refused order is told at once, with its reason; without it a refusal may read as an unknown
+    outcome first, until the venue was asked.
     """
 
     exchange: str
@@ -43,6 +45,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     hedge_mode: bool = False
     reduce_only: bool = True
     post_only: bool = True
+    refusal_reasons: bool = True
     client_order_id_pattern: str = r"[0-9A-Za-z]{1,36}"
     kline_intervals: tuple[str, ...] = ("1m",)
     command_costs: CommandCosts = CommandCosts()

@@ -181,10 +181,10 @@ class ConnectorCore:
     # ---- the sink: account
 
     def on_order(self, order: Order) -> None:
-        """Take the newest state of an order; what is older than known is ignored."""
+        """Take the newest state of an order; what is older than known, or says nothing new, is not told on."""
+        self.gateway.on_order(order)
         if not self.mirror.on_order(order):
             return
-        self.gateway.on_order(order)
         self.trade.publish(order.symbol, lambda: frames.order_frame(order))
         if len(self.topics.orders):
             fill = self._last_fill

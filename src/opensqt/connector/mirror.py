@@ -9,6 +9,8 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator
 from typing import final
 
+import msgspec
+
 from opensqt.domain.account import Account, Position
 from opensqt.domain.fill import CashFlow, Fill
 from opensqt.domain.instrument import Instrument
@@ -52,6 +54,11 @@ class AccountMirror:
         """Take an order's state; return False when it says nothing new."""
         key = order_key(order.client_order_id, order.exchange_order_id)
         known = self._open.get(key) or self._ended.get(key)
+        if known is not None and _says_the_same(order, known):
+            # Told twice, by a reply and by a stream: only the time is news, and only here.
+            if order.updated_time_ns > known.updated_time_ns:
+                (self._ended if known.state.is_terminal else self._open)[key] = order
+            return False
         if known is not None and not _is_newer(order, known):
             return False
         if known is not None and not known.state.is_terminal:
@@ -151,9 +158,12 @@ class AccountMirror:
             self._by_exchange_id.pop((order.symbol, order.exchange_order_id), None)
 
 
+def _says_the_same(order: Order, known: Order) -> bool:
+    times = {"created_time_ns": known.created_time_ns, "updated_time_ns": known.updated_time_ns}
+    return order == known or msgspec.structs.replace(order, **times) == known
+
+
 def _is_newer(order: Order, known: Order) -> bool:
-    if order == known:
-        return False
     if known.state.is_terminal and not order.state.is_terminal:
         # An ended order can only be followed by a fill that came late and completes it. One that counted as never
         # placed, because the venue denied it, has no id there: if it shows up after all, it exists.

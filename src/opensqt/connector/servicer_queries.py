@@ -147,6 +147,7 @@ class QueryServicer:
             hedge_mode=can.hedge_mode,
             reduce_only=can.reduce_only,
             post_only=can.post_only,
+            refusal_reasons=can.refusal_reasons,
             client_order_id_pattern=can.client_order_id_pattern,
             kline_intervals=can.kline_intervals,
             symbols=sorted(self._core.mirror.instruments),

@@ -1,87 +1,20 @@
 """What can go wrong with Binance, on a simulated one over real sockets, and what the adapter makes of it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
-from models.binance_sim import BinanceSim, running_sim
-from models.connector_rig import SYMBOL, Client, Engine, client_of, running_connector
-from models.venue_orders import Maker
+from models.binance_rig import trading, until
+from models.connector_rig import SYMBOL, Engine
 
-from opensqt.connector.adapter import SessionStatus
-from opensqt.connector.app import Connector
 from opensqt.connector.venues.binance import clock_watch
-from opensqt.connector.venues.binance.adapter import BinanceAdapter
-from opensqt.connector.venues.binance.book_sync import BookSync
 from opensqt.domain.clock import NS_PER_S
 from opensqt.domain.errors import ErrorReason, LimitError, OpensqtError
-from opensqt.domain.fill import FillOrigin
 from opensqt.domain.market import BookValidity
 from opensqt.domain.order_state import OrderState
 from opensqt.proto import exchange_pb2 as pb
 from opensqt.proto import types_pb2
-
-WAIT_S = 12.0
-
-
-async def until(condition: Callable[[], bool], timeout_s: float = WAIT_S) -> None:
-    async with asyncio.timeout(timeout_s):
-        while not condition():  # noqa: ASYNC110  states are looked at, nothing announces them
-            await asyncio.sleep(0.01)
-
-
-class Rig:
-    """A connector that trades on a simulated Binance, and what it thinks."""
-
-    def __init__(self, sim: BinanceSim, connector: Connector, client: Client) -> None:
-        self.sim = sim
-        self.connector = connector
-        self.client = client
-        self.core = connector.core
-        assert isinstance(connector.adapter, BinanceAdapter)
-        self.adapter = connector.adapter
-        self.private_was_down = False
-        take = self.core.on_session
-
-        def watch(status: SessionStatus) -> None:
-            self.private_was_down |= not status.private_stream_up
-            take(status)
-
-        self.core.on_session = watch  # type: ignore[method-assign]
-
-    @property
-    def sync(self) -> BookSync:
-        return self.adapter.feeds[SYMBOL].sync
-
-    @property
-    def validity(self) -> BookValidity:
-        return self.core.feeds[SYMBOL].validity
-
-    async def maker(self) -> Maker:
-        return await Maker.of(self.client, SYMBOL)
-
-    async def place(self, **changes: Any) -> Any:
-        return await self.client.call("PlaceOrder", await (await self.maker()).order(**changes))
-
-    def state(self, client_order_id: str) -> OrderState | None:
-        order = self.core.mirror.order(client_order_id)
-        return None if order is None else order.state
-
-
-@asynccontextmanager
-async def trading(folder: Path, *options: str, **changes: Any) -> AsyncIterator[Rig]:
-    with running_sim("--symbols", "BTCUSDT", *options) as sim:
-        async with running_connector(sim.connector_config(folder, **changes)) as connector:
-            await until(lambda: connector.core.is_serving)
-            if changes.get("order_entry") != "rest":
-                await until(lambda: connector.adapter.is_order_api_up)  # type: ignore[attr-defined]
-            async with client_of(connector) as client:
-                yield Rig(sim, connector, client)
-
 
 # ---- books
 
@@ -248,7 +181,12 @@ async def test_without_the_order_api_orders_take_rest(tmp_path: Path) -> None:
         ("bad_gateway_502", True, ErrorReason.OUTCOME_UNKNOWN),
         ("unreadable_reply", True, ErrorReason.OUTCOME_UNKNOWN),
         ("bus_unknown", True, ErrorReason.OUTCOME_UNKNOWN),
+        ("backend_timeout", True, ErrorReason.OUTCOME_UNKNOWN),
         ("unavailable_503", False, ErrorReason.VENUE_UNAVAILABLE),
+        # The venue's page calls this text a failure in one place and unclear in another: it is asked.
+        ("internal_503", False, ErrorReason.OUTCOME_UNKNOWN),
+        ("shutting_down", False, ErrorReason.MAINTENANCE),
+        ("firewall_403", False, ErrorReason.RATE_LIMITED),
         ("throttled_503", False, ErrorReason.VENUE_UNAVAILABLE),
         ("maintenance", False, ErrorReason.MAINTENANCE),
     ],
@@ -262,8 +200,9 @@ async def test_f24_each_kind_of_server_error_says_whether_the_order_may_live(
         with pytest.raises(OpensqtError) as raised:
             await rig.client.call("PlaceOrder", request)
         assert raised.value.reason is reason
-        if executed:
-            await until(lambda: rig.state(request.client_order_id) is OrderState.LIVE)
+        if reason is ErrorReason.OUTCOME_UNKNOWN:
+            truth = OrderState.LIVE if executed else OrderState.REJECTED
+            await until(lambda: rig.state(request.client_order_id) is truth)
         else:
             assert rig.state(request.client_order_id) is None
             assert len(rig.core.gateway.unsettled) == 0
@@ -374,25 +313,6 @@ async def test_f25_halted_symbol_is_shown_and_orders_are_refused_with_the_reason
         assert raised.value.reason is ErrorReason.SYMBOL_NOT_TRADING
 
 
-# ---- dead-man switch
-
-
-async def test_countdown_is_set_while_an_engine_is_heard_of(tmp_path: Path) -> None:
-    async with trading(tmp_path, dead_man_ms=10_000) as rig:
-        engine = Engine(rig.client)
-        await engine.hello(symbols=[SYMBOL])
-        await until(lambda: rig.adapter.armed_symbols() == {SYMBOL})
-
-
-async def test_countdown_is_stopped_for_an_engine_that_takes_its_leave(tmp_path: Path) -> None:
-    async with trading(tmp_path, dead_man_ms=10_000) as rig:
-        engine = Engine(rig.client)
-        await engine.hello(symbols=[SYMBOL])
-        await until(lambda: rig.adapter.armed_symbols() == {SYMBOL})
-        await engine.call.done_writing()
-        await until(lambda: rig.adapter.armed_symbols() == set())
-
-
 # ---- connections and keys
 
 
@@ -416,32 +336,3 @@ async def test_f58_revoked_key_ends_serving_and_says_why(tmp_path: Path) -> None
         await asyncio.sleep(0.5)
         assert not rig.core.session.private_stream_up
         assert rig.core.session.reason
-
-
-async def test_f40_leverage_changed_by_hand_is_shown_at_once(tmp_path: Path) -> None:
-    async with trading(tmp_path) as rig:
-        rig.sim.fault("set_leverage", account="user1", symbol="BTCUSDT", leverage=3)
-        await until(lambda: rig.core.mirror.positions[SYMBOL].leverage == 3)
-
-
-async def test_f41_position_and_wallet_changed_by_somebody_else_are_shown(tmp_path: Path) -> None:
-    async with trading(tmp_path) as rig:
-        rig.sim.fault("position_change", account="user1", symbol="BTCUSDT", side="BUY", quantity="0.010")
-        await until(lambda: rig.core.mirror.position_lots(SYMBOL) == 10)
-        rig.sim.fault("transfer", account="user1", amount="123.45")
-        await until(lambda: any(flow.amount == Decimal("123.45") for flow in rig.core.mirror.flows))
-        assert len({flow.id for flow in rig.core.mirror.flows}) == len(rig.core.mirror.flows)
-
-
-async def test_f41_liquidation_is_booked_with_its_origin(tmp_path: Path) -> None:
-    async with trading(tmp_path) as rig:
-        await rig.client.call("PlaceOrder", await (await rig.maker()).market(types_pb2.ORDER_SIDE_BUY))
-        rig.sim.fault("liquidation", account="user1", symbol="BTCUSDT")
-        await until(lambda: rig.core.mirror.position_lots(SYMBOL) == 0)
-        await until(lambda: rig.core.mirror.fills[-1].origin is FillOrigin.LIQUIDATION)
-
-
-async def test_manual_order_is_seen_and_left_alone(tmp_path: Path) -> None:
-    async with trading(tmp_path, client_id_prefix="oq") as rig:
-        rig.sim.fault("manual_order", account="user1", symbol="BTCUSDT", side="BUY", quantity="0.010", price="50000.00")
-        await until(lambda: rig.core.mirror.open_count(SYMBOL) == 1)

@@ -36,6 +36,19 @@ def test_older_evidence_never_wins() -> None:
     assert list(mirror.open_orders()) == []
 
 
+def test_state_that_is_told_twice_is_no_news_but_its_time_counts_against_older_evidence() -> None:
+    mirror = AccountMirror()
+    assert mirror.on_order(order("a1", updated_time_ns=10))
+    assert not mirror.on_order(order("a1", updated_time_ns=20))
+    assert not mirror.on_order(order("a1", price_ticks=1, updated_time_ns=15)), "from before the second telling"
+    assert mirror.on_order(order("a1", OrderState.CANCELED, updated_time_ns=30))
+    assert not mirror.on_order(order("a1", OrderState.CANCELED, updated_time_ns=40))
+    known = mirror.order("a1")
+    assert known is not None
+    assert (known.state, known.updated_time_ns) == (OrderState.CANCELED, 40)
+    assert mirror.open_count(SYMBOL) == 0
+
+
 def test_counts_follow_orders_through_their_lives() -> None:
     mirror = AccountMirror()
     mirror.on_order(order("a1"))

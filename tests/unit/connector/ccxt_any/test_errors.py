@@ -5,7 +5,13 @@ from collections.abc import Iterator
 import pytest
 from models.ccxt_exchange import BaseError, ccxt_error
 
-from opensqt.connector.venues.ccxt_any.errors import MEANINGS, failure_of, is_refused_placement, meaning_of
+from opensqt.connector.venues.ccxt_any.errors import (
+    MEANINGS,
+    failure_of,
+    is_refused_placement,
+    meaning_of,
+    placement_reason,
+)
 from opensqt.domain.errors import ErrorReason, LimitError
 
 # ccxt and its dependencies warn about themselves; that is not ours to judge.
@@ -63,6 +69,25 @@ def test_failures_that_may_hide_an_executed_order_are_no_refusal(name: str) -> N
 )
 def test_refusals_have_their_reason(name: str, reason: ErrorReason) -> None:
     assert (MEANINGS[name].reason, MEANINGS[name].is_refusal) == (reason, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("InvalidOrder", '{"code":-5022,"msg":"the Post Only order will be rejected"}'),
+        ("InvalidOrder", "order could not be executed as maker"),
+        ("OrderNotFillable", "no"),
+    ],
+)
+def test_post_only_order_that_would_cross_is_known_by_the_exchanges_words(name: str, words: str) -> None:
+    failure = failure_of(ccxt_error(name)(words))
+    assert placement_reason(failure, post_only=True) is ErrorReason.POST_ONLY_WOULD_CROSS
+    assert placement_reason(failure, post_only=False) is ErrorReason.VENUE_REJECTED
+
+
+def test_post_only_order_that_is_refused_for_another_reason_keeps_it() -> None:
+    failure = failure_of(ccxt_error("InsufficientFunds")("margin is insufficient"))
+    assert placement_reason(failure, post_only=True) is ErrorReason.INSUFFICIENT_MARGIN
 
 
 def test_class_of_a_later_ccxt_reads_as_its_nearest_known_ancestor() -> None:

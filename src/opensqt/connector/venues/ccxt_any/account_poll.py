@@ -102,6 +102,17 @@ class AccountPoll:
         self._fills_since_ns = now_ns - FILLS_OVERLAP_NS
         self._push(sink, fills, positions, accounts)
 
+    async def fills(self, symbol: str, sink: AdapterSink) -> None:
+        """Ask for the newest executions of one symbol alone, and push them.
+
+        Raises:
+            OpensqtError: they could not be asked for.
+        """
+        found = (await self._account.fills(symbol, self._fills_since_ns, "", MAX_PAGE)).fills
+        for fill in found:
+            if self._table.add_fill(fill):
+                sink.on_fill(fill)
+
     def _push(self, sink: AdapterSink, fills: list[Fill], positions: list[Position], accounts: list[Account]) -> None:
         for fill in fills:
             if self._table.add_fill(fill):

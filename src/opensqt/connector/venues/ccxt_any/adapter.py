@@ -86,6 +86,7 @@ class CcxtAdapter:
             table,
             sink,
             self._account_poll.hurry,
+            lambda symbol: self._account_poll.fills(symbol, sink),
             can_amend=self.capabilities.amend,
         )
         for instrument in instruments.values():

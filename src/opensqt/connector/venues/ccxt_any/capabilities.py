@@ -53,6 +53,8 @@ def capabilities_of(client: CcxtClient, config: CcxtConfig, mode: str) -> Capabi
         mode=mode,
         amend=config.amend and client.has("editOrder"),
         post_only=not isinstance(in_force, Mapping) or in_force.get("PO") is not False,
+        # ccxt raises its general ExchangeError for what it cannot place: refused or unknown, it does not say.
+        refusal_reasons=False,
         kline_intervals=tuple(name for name in INTERVAL_MS if has_candles and name in timeframes),
         placement_window_ms=_PLACEMENT_WINDOW_MS,
     )

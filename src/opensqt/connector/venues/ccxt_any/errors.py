@@ -5,6 +5,7 @@ ancestor it does. Refused are only those classes that mean "this request, for th
 `ExchangeError` is not among them: ccxt raises it for every answer it cannot place, also for "outcome unknown".
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -91,6 +92,7 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
 }
 
 _UNEXPECTED: Final = _maybe()
+_POST_ONLY_WORDS: Final = re.compile(r"post.?only|as (a )?maker|OrderNotFillable", re.IGNORECASE)
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -117,6 +119,16 @@ def failure_of(error: BaseException) -> Failure:
     """Return what an exception says."""
     words = " ".join(str(error).split())[:400]
     return Failure(meaning_of(type(error)), f"{type(error).__name__}: {words}" if words else type(error).__name__)
+
+
+def placement_reason(failure: Failure, *, post_only: bool) -> ErrorReason:
+    """Return why a placement was refused.
+
+    ccxt has several classes for a post-only order that would have crossed; the exchange's words tell it from the rest.
+    """
+    if post_only and _POST_ONLY_WORDS.search(failure.message):
+        return ErrorReason.POST_ONLY_WOULD_CROSS
+    return failure.meaning.reason
 
 
 def is_refused_placement(failure: Failure) -> bool:

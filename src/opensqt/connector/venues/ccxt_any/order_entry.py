@@ -5,7 +5,7 @@ taken back, and reported UNKNOWN like any other without an answer: whether it le
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final, final
 
 import msgspec
@@ -15,7 +15,7 @@ from opensqt.connector.adapter import AdapterSink
 from opensqt.connector.commands import Amend, Cancel, CancelAll, Outcome, OutcomeReport, Place, VenueCommand
 from opensqt.connector.venues.ccxt_any.account_queries import CcxtAccountQueries
 from opensqt.connector.venues.ccxt_any.client import CcxtClient
-from opensqt.connector.venues.ccxt_any.errors import Failure, failure_of, is_refused_placement
+from opensqt.connector.venues.ccxt_any.errors import Failure, failure_of, is_refused_placement, placement_reason
 from opensqt.connector.venues.ccxt_any.figures import UnreadableError, amount_text, lots, price_text, text
 from opensqt.connector.venues.ccxt_any.order_table import OrderTable
 from opensqt.connector.venues.ccxt_any.parse_orders import (
@@ -29,18 +29,23 @@ from opensqt.domain.account import Position
 from opensqt.domain.clock import NS_PER_MS
 from opensqt.domain.errors import ErrorReason, OpensqtError, StateError, UnsupportedError
 from opensqt.domain.instrument import Instrument
-from opensqt.domain.order import Order, OrderType
+from opensqt.domain.order import Order, OrderType, TimeInForce
 from opensqt.domain.order_state import OrderState
 from opensqt.domain.status_map import error_for
 
 MAX_IN_FLIGHT: Final = 64
+FILLS_WITHIN_S: Final = 2.0
+"""How long a placement's answer waits for its executions."""
 
 _log = structlog.get_logger(__name__)
 
 
 @final
 class CcxtOrderEntry:
-    """The account's order entry; `on_change` is called when the account should be looked at."""
+    """The account's order entry.
+
+    `on_change` is called when the account should be looked at soon; `push_fills` asks for a symbol's executions now.
+    """
 
     def __init__(
         self,
@@ -49,6 +54,7 @@ class CcxtOrderEntry:
         table: OrderTable,
         sink: AdapterSink,
         on_change: Callable[[], None],
+        push_fills: Callable[[str], Awaitable[None]],
         *,
         can_amend: bool,
     ) -> None:
@@ -58,6 +64,7 @@ class CcxtOrderEntry:
         self._sink = sink
         self._clock = client.clock
         self._on_change = on_change
+        self._push_fills = push_fills
         self._can_amend = can_amend
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -144,13 +151,20 @@ class CcxtOrderEntry:
             order = placed_order(found, request, instrument)
         except UnreadableError as error:
             return failure_of(error)
-        order = self._table.report(order, self._clock.monotonic_ns())
-        if order.filled_lots and not order.filled_ticks_lots:
-            try:
-                # The reply does not say at what price it was filled.
-                order = await self._account.order(order.symbol, "", order.exchange_order_id)
-            except OpensqtError as error:
-                _log.warning("fill_price_not_known_yet", client_order_id=order.client_order_id, why=str(error))
+        order = self._table.report(order, self._clock.monotonic_ns(), is_told_later=bool(order.filled_lots))
+        return await self._with_fills(order) if order.filled_lots else order
+
+    async def _with_fills(self, order: Order) -> Order:
+        """Push the executions that a reply tells of before the order they changed; without them it goes on, too."""
+        try:
+            async with asyncio.timeout(FILLS_WITHIN_S):
+                await self._push_fills(order.symbol)
+                order = self._table.get(order.symbol, order.exchange_order_id) or order
+                if not order.filled_ticks_lots:
+                    # Neither the reply nor the executions say at what price it was filled.
+                    order = await self._account.order(order.symbol, "", order.exchange_order_id)
+        except (OpensqtError, TimeoutError) as error:
+            _log.warning("fills_not_known_yet", client_order_id=order.client_order_id, why=repr(error))
         return order
 
     async def _cancel(self, command: Cancel) -> Order | Failure | None:
@@ -246,12 +260,15 @@ class CcxtOrderEntry:
             self._sink.budget.open_circuit(until_ns, failure.message, cancels_pass=True)
         refused = is_refused_placement(failure) if isinstance(command, Place) else meaning.is_refusal
         if refused:
+            reason = meaning.reason
+            if isinstance(command, Place):
+                reason = placement_reason(failure, post_only=command.request.time_in_force is TimeInForce.GTX)
             order = self._ended(command) if meaning.reason is ErrorReason.UNKNOWN_ORDER else None
             self._report(
                 command,
                 Outcome.REJECTED,
                 sent_ns,
-                reason=meaning.reason,
+                reason=reason,
                 message=failure.message,
                 order=order,
                 retry_after_ms=meaning.pause_ms,

@@ -27,12 +27,13 @@ class OrderTable:
         self._touched_ns: dict[tuple[str, str], int] = {}
         self._changed: dict[tuple[str, str], Order] = {}
 
-    def report(self, order: Order, now_ns: int) -> Order:
+    def report(self, order: Order, now_ns: int, *, is_told_later: bool = False) -> Order:
         """Take a report and return what is known now.
 
         Args:
             order: as told; an empty client id is completed from what is known.
             now_ns: monotonic time at which the report was asked for.
+            is_told_later: whoever reports it tells of it himself, so `take_changed` does not.
         """
         key = (order.symbol, order.exchange_order_id)
         known = self._orders.get(key)
@@ -52,7 +53,10 @@ class OrderTable:
         order = with_prices(
             order, {i: f for i, f in fills.items() if f.instrument_revision == order.instrument_revision}
         )
+        was_told = key not in self._changed
         self._keep(key, order)
+        if is_told_later and was_told:
+            self._changed.pop(key, None)
         self._touched_ns[key] = max(now_ns, self._touched_ns.get(key, 0))
         return order
 
