@@ -11,6 +11,7 @@ from models.grid_venue import SYMBOL, Venue
 
 from opensqt.domain import convert_trade as convert
 from opensqt.domain.account import Account, Position
+from opensqt.domain.convert_exchange import order_message
 from opensqt.domain.fill import CashFlow, Fill
 from opensqt.domain.order import Order
 from opensqt.domain.wire_enum import reason_to_wire
@@ -55,6 +56,7 @@ class FakeConnector(ExchangeServiceServicer):
         self.hellos: list[trade_pb2.TradeHello] = []
         self.batches: list[trade_pb2.CommandBatch] = []
         self.flows: list[CashFlow] = []
+        self.read_orders: Any = None
         self.heartbeats = 0
         self.orderly_leaves = 0
         self._echoes: list[trade_pb2.TradeItem] = []
@@ -189,11 +191,10 @@ class FakeConnector(ExchangeServiceServicer):
         await asyncio.Event().wait()
 
     async def GetOpenOrders(self, request: Any, context: Any) -> exchange_pb2.GetOpenOrdersResponse:
+        if self.read_orders is not None:
+            return await self.read_orders(request, context)  # type: ignore[no-any-return]
         return exchange_pb2.GetOpenOrdersResponse(
-            orders=[
-                resources_pb2.Order(symbol=order.symbol, client_order_id=order.client_order_id)
-                for order in self.venue.open_orders
-            ]
+            orders=[order_message(order, self.venue.spec) for order in self.venue.open_orders]
         )
 
     async def GetPositions(self, request: Any, context: Any) -> exchange_pb2.GetPositionsResponse:
@@ -202,6 +203,7 @@ class FakeConnector(ExchangeServiceServicer):
             symbol=SYMBOL,
             size=convert.decimal_message(Decimal(size)),
             entry_price=convert.decimal_message(self.venue.position_record().entry_price),
+            leverage=self.venue.leverage,
         )
         return exchange_pb2.GetPositionsResponse(positions=[position])
 

@@ -18,6 +18,8 @@ DENIALS = 2
 MIN_AGE_NS = 2 * NS_PER_S
 FIRST_PAUSE_NS = NS_PER_S // 4
 MAX_PAUSE_NS = 10 * NS_PER_S
+EXPIRE_AFTER_NS = 60 * NS_PER_S
+"""After how long without a word the symbol's dead-man countdown is let run out: the venue then ends what is left."""
 
 
 class _Case(msgspec.Struct):
@@ -76,6 +78,12 @@ class Unsettled:
             case.is_asked = True
             case.asked_ns = now_ns
         return [case.order for case in due]
+
+    def stubborn_symbols(self, now_ns: int) -> frozenset[str]:
+        """Return the symbols of cases that asking has not settled for long."""
+        return frozenset(
+            case.order.symbol for case in self._cases.values() if now_ns - case.since_ns >= EXPIRE_AFTER_NS
+        )
 
     def seen(self, client_order_id: str) -> None:
         """Close a case: the venue showed the order."""

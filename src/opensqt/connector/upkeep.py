@@ -47,8 +47,10 @@ class Upkeep:
         """Let time pass."""
         core = self._core
         core.tick(self._max_book_age_ms)
-        self._adapter.watch_engines(core.trade.attended_symbols(), core.leases.claimed_symbols())
         now_ns = core.clock.monotonic_ns()
+        # Where a placement's fate is unknown for long, the venue's countdown is the last to ask: it is not refreshed.
+        attended = core.trade.attended_symbols() - core.gateway.unsettled.stubborn_symbols(now_ns)
+        self._adapter.watch_engines(attended, core.leases.claimed_symbols())
         commands = core.trade.vanished(now_ns)
         if commands:
             _log.warning("vanished_engine_orders_cancelled", cancels=len(commands))

@@ -236,7 +236,10 @@ def _settle_absent(bot: Bot, order: TrackedOrder, now_ns: int) -> None:
         bot.outbox.send(Reattach(f"{order.client_order_id} is gone: fills must be fetched"))
     else:
         bot.orders.move(order, Cause.VENUE_REJECTED, "the venue never had it, asked twice")
-    bot.corrections.append((order.client_order_id, f"order is {order.state.value}", "two queries found no such order"))
+    change = (order.client_order_id, f"order is {order.state.value}", "two queries found no such order")
+    bot.corrections.append(change)
+    bot.unsaid.corrections.append(change)
+    bot.reconciler.soon(now_ns)
 
 
 _READERS: dict[Kind, Callable[[Bot, TrackedOrder, Result, int], None]] = {

@@ -39,6 +39,7 @@ from opensqt.engine.steady_clock import SteadyClock
 from opensqt.engine.stopping import Stopper
 from opensqt.engine.store.rebuild import require_space, restore_or_rebuild
 from opensqt.engine.store.store import Store
+from opensqt.engine.venue_reader import VenueReader
 from opensqt.proto import engine_pb2, portfolio_pb2, position_pb2, risk_pb2
 from opensqt.proto.engine_pb2_grpc import add_EngineServiceServicer_to_server
 from opensqt.proto.portfolio_pb2_grpc import add_PortfolioServiceServicer_to_server
@@ -121,6 +122,7 @@ async def serve(config: EngineConfig, lifecycle: Lifecycle, *, channel: aio.Chan
     shell.market = market
     watchdog = Watchdog(WATCHDOG_ALARM_S, config.watchdog_exit_s, clock.monotonic_ns)
     shell.beat = watchdog.beat
+    shell.reader = VenueReader(core, client.stub, shell.take)
     stop_metrics = start_metrics_server(config.metrics)
     collectors = (LatencyCollector("engine", latency.board), LoopCollector(EngineCollector(core, store, clock)))
     for collector in collectors:
@@ -169,6 +171,7 @@ async def serve(config: EngineConfig, lifecycle: Lifecycle, *, channel: aio.Chan
         return exit_code
     finally:
         watchdog.stop()
+        await shell.reader.close()
         await server.stop(STOP_GRACE_S)
         await channel.close()
         shell.sample_equity()

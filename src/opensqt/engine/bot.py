@@ -29,13 +29,15 @@ from opensqt.engine.commands import (
     Reattach,
     TotalsRecord,
 )
-from opensqt.engine.config import BotConfig
+from opensqt.engine.config import BotConfig, ReconcileConfig
+from opensqt.engine.escalation import Escalation
 from opensqt.engine.events import StopMode
 from opensqt.engine.grid_values import EditAnswer
 from opensqt.engine.lattices import LatticePast
 from opensqt.engine.market import MarketView
 from opensqt.engine.orders import OrderTable, TrackedOrder
 from opensqt.engine.outbox import Outbox
+from opensqt.engine.reconcile import Reconciler
 from opensqt.engine.restored import BookedFill, RestoredBot
 from opensqt.engine.risk.gate import Limits, RiskGate
 from opensqt.engine.risk.limit_reading import LimitReading
@@ -69,12 +71,21 @@ class Unsaid(msgspec.Struct):
     money: bool = False
     prices: bool = False
     limits: bool = False
+    corrections: list[tuple[str, str, str]] = msgspec.field(default_factory=list)
+    reconcile: bool = False
 
     @property
     def urgent(self) -> bool:
         """Return whether somebody should be told before the next beat."""
         return bool(
-            self.everything or self.orders or self.slots or self.fills or self.state or self.journal or self.position
+            self.everything
+            or self.orders
+            or self.slots
+            or self.fills
+            or self.state
+            or self.journal
+            or self.position
+            or self.corrections
         )
 
 
@@ -153,6 +164,9 @@ class Bot:
         self.position_differs_since_ns = 0
         self.corrections: deque[tuple[str, str, str]] = deque(maxlen=KEPT_FILLS)
         """What proving orders changed, newest last: client id, what, evidence."""
+        self.reconciler = Reconciler(ReconcileConfig())
+        self.escalation = Escalation()
+        self.transitions_seen = 0
         self.sequence = restored.first_sequence
         self.recent_fills: deque[BookedFill] = deque(restored.recent_fills, maxlen=KEPT_FILLS)
         self.recent_journal: deque[JournalRecord] = deque(restored.recent_journal, maxlen=KEPT_JOURNAL)

@@ -4,6 +4,7 @@ Sending commands go out in the order they stand in; records become durable later
 """
 
 from decimal import Decimal
+from enum import Enum, unique
 
 import msgspec
 
@@ -56,6 +57,21 @@ class Reattach(msgspec.Struct, frozen=True):
 
     reason: str
     with_market: bool = False
+
+
+@unique
+class AskKind(Enum):
+    """What the shell is to ask the connector for, beside the ordered stream."""
+
+    READ = "read"  # open orders and position, answered by a VenueRead
+    CANCEL_ALL = "cancel_all"  # everything of the symbol; its effect is told by the stream
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """A question or a last resort that needs no place in the order of commands."""
+
+    kind: AskKind
+    symbol: str
 
 
 # ---- to the database ----

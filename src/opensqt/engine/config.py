@@ -111,6 +111,19 @@ class StoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     halt_after_s: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 60
 
 
+class ReconcileConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How orders and positions are compared with the venue's, every `interval_s` and after every anomaly.
+
+    Orders younger than `grace_ms` are not judged. A position may differ by `position_tolerance_lots`, or by
+    `position_tolerance_ppm` millionths of itself where that is more.
+    """
+
+    interval_s: Annotated[int, msgspec.Meta(ge=5, le=86_400)] = 60
+    grace_ms: Annotated[int, msgspec.Meta(ge=0, le=600_000)] = 3_000
+    position_tolerance_lots: Annotated[int, msgspec.Meta(ge=0)] = 0
+    position_tolerance_ppm: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
+
+
 class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One engine: its connector, its own gRPC server, its state file, its bots.
 
@@ -128,6 +141,7 @@ class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     grpc: GrpcServerConfig = GrpcServerConfig(port=DEFAULT_PORT)
     state_file: Path
     store: StoreConfig = StoreConfig()
+    reconcile: ReconcileConfig = ReconcileConfig()
     bots: Annotated[tuple[BotConfig, ...], msgspec.Meta(min_length=1, max_length=100)]
     engine_id: Annotated[str, msgspec.Meta(min_length=1, max_length=40)] = "engine"
     on_vanish: Literal["cancel", "keep", "reduce"] = "reduce"

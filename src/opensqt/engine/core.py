@@ -15,7 +15,7 @@ from opensqt.domain.fill import CashFlow, CashFlowKind, Fill
 from opensqt.domain.instrument import Instrument
 from opensqt.domain.market import FeedHealth, MarkPrice
 from opensqt.domain.order import Order
-from opensqt.engine import answers, operator_events, quoting, recovery, risk_duty, starting, upkeep
+from opensqt.engine import answers, corrections, operator_events, quoting, recovery, risk_duty, starting, upkeep
 from opensqt.engine.account import AccountBook
 from opensqt.engine.bot import Bot
 from opensqt.engine.commands import Command, Reattach, SlotRecord
@@ -40,9 +40,11 @@ from opensqt.engine.events import (
     Stop,
     StoreHealth,
     Timer,
+    VenueRead,
 )
 from opensqt.engine.halting import Halting
 from opensqt.engine.outbox import Outbox
+from opensqt.engine.reconcile import Reconciler
 from opensqt.engine.restored import Restored
 from opensqt.engine.risk import price_range
 from opensqt.engine.risk.reasons import Code
@@ -75,6 +77,7 @@ class EngineCore:
         self._accounts_moved: dict[str, AccountBook] = {}
         for bot_config in config.bots:
             bot = Bot(bot_config, restored.bots[bot_config.id], self.outbox)
+            bot.reconciler = Reconciler(config.reconcile)
             recovery.restore_orders(bot)
             bot.gate.add(Code.CONNECTOR_DOWN, "not attached yet", bot.started_ns)
             if bot.paused_reason:
@@ -109,6 +112,7 @@ class EngineCore:
             EditGrid: self._operator,
             Saved: self._saved,
             StoreHealth: self._store_health,
+            VenueRead: self._venue_read,
         }
 
     def handle(self, event: Event, now_ns: int) -> list[Command]:
@@ -341,6 +345,8 @@ class EngineCore:
         for bot in self.bots.values():
             self._touched[bot.id] = bot
             upkeep.tick(bot, now_ns)
+            if bot.attached:
+                corrections.tick(bot, now_ns)
             risk_duty.tick(bot, self.mode, now_ns)
 
     def _operator(self, event: operator_events.OperatorEvent, now_ns: int) -> None:
@@ -352,6 +358,11 @@ class EngineCore:
         bot = self.bots[event.bot_id]
         self._touched[bot.id] = bot
         bot.lattice_saved = True
+
+    def _venue_read(self, event: VenueRead, now_ns: int) -> None:
+        bot = self._touch(event.symbol)
+        if bot is not None:
+            corrections.take_read(bot, event, now_ns)
 
     def _store_health(self, event: StoreHealth, now_ns: int) -> None:
         for bot in self.bots.values():

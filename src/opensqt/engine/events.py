@@ -170,6 +170,15 @@ class StoreHealth(msgspec.Struct, frozen=True):
     lost: bool = False
 
 
+class VenueRead(msgspec.Struct, frozen=True, kw_only=True):
+    """What the venue lists for one symbol, asked for anew; with an `error` it says nothing else."""
+
+    symbol: str
+    orders: tuple[Order, ...] = ()
+    position: Position | None = None
+    error: str = ""
+
+
 class LimitsChanged(msgspec.Struct, frozen=True, kw_only=True):
     """An operator set hard limits; None leaves one as it is, 0 takes it away."""
 
@@ -213,6 +222,7 @@ Event = (
     | StoreHealth
     | LimitsChanged
     | EditGrid
+    | VenueRead
     | Fill
     | Order
     | Account

@@ -41,6 +41,7 @@ def apply(bot: Bot, event: OperatorEvent, now_ns: int) -> None:
         bot.journal("info", "LEAVING", f"the engine ends: {event.mode.name.lower()}", now_ns)
     elif isinstance(event, Reconcile):
         bot.corrections.clear()
+        bot.reconciler.soon(now_ns)
         for order in list(bot.orders.open.values()):
             order.query_at_ns = now_ns
             order.queries = 0

@@ -6,7 +6,7 @@ from typing import final
 import msgspec
 
 from opensqt.domain.order import OrderRequest
-from opensqt.engine.commands import Cancel, Command, Place, Query, StoreRecord
+from opensqt.engine.commands import Ask, Cancel, Command, Place, Query, StoreRecord
 
 
 @unique
@@ -35,6 +35,7 @@ class Outbox:
         self.in_flight: dict[int, InFlight] = {}
         self._commands: list[Command] = []
         self._records: list[Command] = []
+        self._asks: dict[Ask, None] = {}
         self._last_id = 0
 
     def place(self, request: OrderRequest, now_ns: int) -> None:
@@ -55,6 +56,16 @@ class Outbox:
     def send(self, command: Command) -> None:
         """Send a command that has no result."""
         self._commands.append(command)
+
+    def ask(self, ask: Ask) -> None:
+        """Have something asked for; the same twice is asked once."""
+        self._asks[ask] = None
+
+    def take_asks(self) -> list[Ask]:
+        """Return what is to be asked for, and forget it."""
+        taken = list(self._asks)
+        self._asks.clear()
+        return taken
 
     def record(self, record: StoreRecord) -> None:
         """Store something."""

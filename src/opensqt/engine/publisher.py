@@ -249,6 +249,9 @@ class Publisher:
             delta.pnl.CopyFrom(messages.pnl_state(bot))
             if bot.account is not None:
                 delta.account.CopyFrom(account_to_wire(bot.account))
+        if unsaid.corrections or unsaid.reconcile:
+            delta.corrections.extend(messages.correction(bot, *change) for change in unsaid.corrections)
+            delta.reconcile.CopyFrom(messages.reconcile_state(bot))
         if unsaid.limits:
             delta.limits.extend(messages.risk_limit(reading) for reading in bot.readings)
             halt = messages.volume_halt(bot)

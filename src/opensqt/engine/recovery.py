@@ -76,6 +76,7 @@ def take_snapshot(bot: Bot, event: Attached, now_ns: int) -> None:
     _match_orders(bot, open_orders, now_ns)
     bot.watermark_ns = max(bot.watermark_ns, event.venue_time_ns)
     bot.position_differs_since_ns = 0
+    bot.reconciler.begin(now_ns)
     bot.gate.set(Code.BOOK_NOT_VALID, not bot.market.valid and bot.start_checked, bot.market.invalid_reason, now_ns)
     bot.gate.lift(Code.FENCED)
     ask_leverage(bot, now_ns)

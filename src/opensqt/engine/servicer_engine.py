@@ -18,6 +18,7 @@ from opensqt.engine.servicer_grid import GridDesk
 from opensqt.engine.servicer_history import HistoryServicer
 from opensqt.engine.servicer_ledger import LedgerServicer
 from opensqt.engine.shell import EngineShell
+from opensqt.engine.state_messages import correction
 from opensqt.engine.stopping import Stopper
 from opensqt.engine.store import queries
 from opensqt.engine.winding import is_wound_down
@@ -130,11 +131,7 @@ class EngineServicer(EngineServiceServicer):
         local = sum(bot.ledger.position_lots for bot in bots)
         venue = sum(bot.position.lots for bot in bots)
         return engine_pb2.ReconcileResponse(
-            corrections=[
-                engine_pb2.Correction(bot_id=bot.id, client_order_id=client_id, what=what, evidence=evidence)
-                for bot in bots
-                for client_id, what, evidence in bot.corrections
-            ],
+            corrections=[correction(bot, *change) for bot in bots for change in bot.corrections],
             position_match=all(bot.ledger.position_lots == bot.position.lots for bot in bots),
             local_lots=local,
             venue_lots=venue,

@@ -34,6 +34,7 @@ from opensqt.engine.publisher import Publisher
 from opensqt.engine.risk.stalls import StallDetector
 from opensqt.engine.store.store import Store
 from opensqt.engine.store.watch import StoreWatch
+from opensqt.engine.venue_reader import VenueReader
 from opensqt.runtime.clock import suspended_ns
 from opensqt.runtime.crash_points import crash_point
 from opensqt.runtime.sqlite import StoreError
@@ -81,6 +82,7 @@ class EngineShell:
         self.client: ExchangeClient | None = None
         self.market: MarketClient | None = None
         self.beat: Callable[[], None] = lambda: None
+        self.reader: VenueReader | None = None
         self.on_attached: Callable[[bool], None] = lambda _attached: None
         self.barred: set[str] = set()
         """Symbols of which nothing that opens is sent any more: they were killed, or the engine is leaving."""
@@ -200,6 +202,9 @@ class EngineShell:
             self.store.write(records)
 
     def _carry_out(self, commands: list[Command]) -> None:
+        asks = self.core.outbox.take_asks()
+        if asks and self.reader is not None:
+            self.reader.ask(asks)
         if not commands:
             return
         sends, records, reattach = sort_commands(commands)

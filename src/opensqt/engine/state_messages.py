@@ -25,6 +25,7 @@ from opensqt.engine.risk.reasons import Code
 from opensqt.proto import engine_pb2, trade_pb2
 
 ZERO = Decimal(0)
+TOLD_CORRECTIONS = 20
 
 
 def grid_settings(bot: Bot) -> engine_pb2.GridSettings:
@@ -210,6 +211,25 @@ def connection_facts(bot: Bot) -> list[tuple[str, bool, str]]:
     ]
 
 
+def correction(bot: Bot, client_order_id: str, what: str, evidence: str) -> engine_pb2.Correction:
+    """Describe one correction with its evidence."""
+    return engine_pb2.Correction(bot_id=bot.id, client_order_id=client_order_id, what=what, evidence=evidence)
+
+
+def reconcile_state(bot: Bot) -> engine_pb2.ReconcileState:
+    """Describe how the venue's lists compare with what we believe."""
+    reconciler = bot.reconciler
+    return engine_pb2.ReconcileState(
+        last_read_ns=reconciler.last_read_ns,
+        reads=reconciler.reads,
+        stale_reads=reconciler.stale_reads,
+        failures=reconciler.failures,
+        last_error=reconciler.last_error,
+        suspects=reconciler.suspects,
+        corrected=reconciler.corrected,
+    )
+
+
 def journal_entry(record: JournalRecord) -> engine_pb2.JournalEntry:
     """Describe a journal line."""
     return engine_pb2.JournalEntry(
@@ -260,6 +280,8 @@ def bot_state(
         exchange=exchange,
         mode=mode,
         recent_journal=[journal_entry(record) for record in bot.recent_journal],
+        corrections=[correction(bot, *change) for change in list(bot.corrections)[-TOLD_CORRECTIONS:]],
+        reconcile=reconcile_state(bot),
         limits=[risk_limit(reading) for reading in bot.readings],
         volume_halt=volume_halt(bot),
     )

@@ -114,6 +114,7 @@ def judge_position(bot: Bot, now_ns: int) -> None:
         return
     if bot.position_differs_since_ns == 0:
         bot.position_differs_since_ns = now_ns
+        bot.reconciler.soon(now_ns)
         return
     if now_ns - bot.position_differs_since_ns < POSITION_PATIENCE_NS or not bot.attached:
         return

@@ -82,6 +82,9 @@ REASON_TEXTS: dict[Code, ReasonText] = {
     Code.CREDENTIALS_REFUSED: ReasonText(
         "The exchange refuses the key", "交易所拒绝 API 密钥", "Give the connector a key that may trade, then resume."
     ),
+    Code.UNKNOWN_ORDERS: ReasonText(
+        "The fate of orders is unknown", "订单状态未知", "Ends when the exchange tells what became of them."
+    ),
     Code.STORE_STALLED: ReasonText(
         "State is not being saved", "状态未能保存", "Ends when the disk takes writes again."
     ),
