@@ -15,6 +15,7 @@ characters after its prefix). Nothing is ever truncated: a field that does not f
 """
 
 import re
+from functools import lru_cache
 from typing import final
 
 import msgspec
@@ -35,6 +36,7 @@ MAX_SEQUENCE = 36**7 - 1
 _TAG = re.compile(r"[a-z][a-z0-9]{0,4}")
 _ID = re.compile(r"oq([a-z][a-z0-9]{0,4}Z{0,4})([0-9A-Z]{4})([0-9A-Z]{6})([BS])([0-9A-Z]{7})")
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_PAIRS = [high + low for high in _DIGITS for low in _DIGITS]
 _SIDES = {"B": Side.BUY, "S": Side.SELL}
 
 
@@ -49,13 +51,14 @@ class ClientOrderId(msgspec.Struct, frozen=True):
     sequence: int
 
     def __str__(self) -> str:
-        zigzag = self.slot * 2 if self.slot >= 0 else -self.slot * 2 - 1
         return (
-            f"{bot_prefix(self.bot_tag)}{epoch_text(self.epoch)}{_base36('slot', zigzag, 6)}"
+            f"{bot_prefix(self.bot_tag)}{epoch_text(self.epoch)}{_slot_text(self.slot)}"
             f"{'B' if self.side is Side.BUY else 'S'}{_base36('sequence', self.sequence, 7)}"
         )
 
 
+# An id is written for every order: of its parts only the sequence is new each time.
+@lru_cache(maxsize=1_024)
 def bot_prefix(bot_tag: str) -> str:
     """Return how every client order id of a bot starts; no two tags share a prefix.
 
@@ -67,6 +70,7 @@ def bot_prefix(bot_tag: str) -> str:
     return PREFIX + bot_tag.ljust(TAG_LENGTH, "Z")
 
 
+@lru_cache(maxsize=1_024)
 def epoch_text(epoch: int) -> str:
     """Return an epoch as it stands in ids, after the prefix; these texts sort as the epochs do.
 
@@ -87,11 +91,16 @@ def parse_client_order_id(text: str) -> ClientOrderId | None:
     return ClientOrderId(tag.rstrip("Z"), int(epoch, 36), slot, _SIDES[side], int(sequence, 36))
 
 
+@lru_cache(maxsize=16_384)
+def _slot_text(slot: int) -> str:
+    return _base36("slot", slot * 2 if slot >= 0 else -slot * 2 - 1, 6)
+
+
 def _base36(name: str, value: int, width: int) -> str:
     if not 0 <= value < 36**width:
         raise invalid_field(f"client order id {name}", value, f"must fit {width} base-36 digits")
-    digits = []
-    for _ in range(width):
-        value, digit = divmod(value, 36)
-        digits.append(_DIGITS[digit])
-    return "".join(reversed(digits))
+    text = ""
+    while value:
+        value, pair = divmod(value, 1296)
+        text = _PAIRS[pair] + text
+    return text[-width:].rjust(width, "0")

@@ -127,7 +127,8 @@ class OrderTable:
         self.dirty_slots: set[int] = set()
         self.illegal_transitions = 0
         self._handles = 0
-        self._ended: deque[str] = deque()
+        # Ended orders by the time of their end; a dict, because it is asked for one of them at every change of one.
+        self._ended: dict[str, None] = {}
 
     def add(self, order: TrackedOrder, evidence: str) -> None:
         """Take an order in; it must be new."""
@@ -196,9 +197,11 @@ class OrderTable:
             self.sync(order)
 
     def _remember_ended(self, client_id: str) -> None:
-        self._ended.append(client_id)
+        self._ended[client_id] = None
         while len(self._ended) > REMEMBERED_ORDERS:
-            old = self.by_id.get(self._ended.popleft())
+            oldest = next(iter(self._ended))
+            del self._ended[oldest]
+            old = self.by_id.get(oldest)
             if old is not None and not old.is_open:
                 self.by_id.pop(old.client_order_id, None)
                 self.by_handle.pop(old.handle, None)

@@ -108,7 +108,9 @@ class Publisher:
         return len(self._readers)
 
     def after_turn(self) -> None:
-        """Let urgent changes go out when this turn of the loop ends."""
+        """Let urgent changes go out when this turn of the loop ends; without readers the beat is soon enough."""
+        if not self._readers:
+            return
         if not self._flush_is_due and any(bot.unsaid.urgent for bot in self._core.bots.values()):
             self._flush_is_due = True
             asyncio.get_running_loop().call_soon(self._flush_urgent)
