@@ -172,9 +172,7 @@ class Path1:
             follow = self.engine.handle_batch(events, self.clock.ns)
             sends = [command for command in follow if hasattr(command, "command_id")]
             if sends:
-                self._answer(
-                    self._submit([r.SerializeToString() for r in self.link.requests(sends, 1, self.clock.ns)])
-                )
+                self._answer(self._submit([r.SerializeToString() for r in self.link.requests(sends, 1, self.clock.ns)]))
 
     # ---- the parts
 
@@ -217,9 +215,7 @@ class Path1:
         assert listing is not None
         self.listing = listing
         due: list[Any] = []
-        self.feed = MarketFeed(
-            core, self.clock, Random(1), snapshot_due=due.append, rules_changed=lambda _why: None
-        )
+        self.feed = MarketFeed(core, self.clock, Random(1), snapshot_due=due.append, rules_changed=lambda _why: None)
         self.feed.set_listings(listings)
         self.feed.streams_of(Channel(ChannelKind.BOOK, SYMBOL))
         snapshot = self.market.snapshot(self.clock.ns // MS)
@@ -272,9 +268,7 @@ class Path1:
             commands = self.engine.handle_batch([event], self.clock.ns)
             sends = [command for command in commands if hasattr(command, "command_id")]
             if sends:
-                self._answer(
-                    self._submit([r.SerializeToString() for r in self.link.requests(sends, 1, self.clock.ns)])
-                )
+                self._answer(self._submit([r.SerializeToString() for r in self.link.requests(sends, 1, self.clock.ns)]))
         return session, reader
 
 

@@ -194,3 +194,31 @@ def test_pinned_to_one_core(folder: Path) -> None:
                     p999=latency["p999"],
                 )
             )
+
+
+@pytest.mark.full
+def test_what_a_lean_lane_would_gain(folder: Path) -> None:
+    """The lean lane is kept only if it is 1.5 times better at the median: measured by turns, so both meet the same."""
+    medians: dict[str, list[float]] = {"unix": [], "lean": []}
+    for turn in range(ATTEMPTS):
+        for mode, found in medians.items():
+            inner = folder / f"{mode}{turn}"
+            inner.mkdir()
+            with running(inner, mode=mode) as bench:
+                bench.venue.do(do="ticks", rate=RATE, seconds=1)
+                found += [
+                    bench.venue.do(do="ticks", rate=RATE, seconds=3)["latency_us"]["p50"] for _ in range(ATTEMPTS)
+                ]
+    grpc_us, lean_us = (sorted(found)[len(found) // 2] for found in medians.values())
+    report.add(
+        report.Row(
+            "prototype of a lean lane, tick to order, p50",
+            "us",
+            lean_us,
+            grpc_us,
+            None,
+            grpc_us / lean_us,
+            ">= 1.5x, else it is left out",
+            None,
+        )
+    )

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 import report
-from stack import EXCHANGE, VenueProcess, client, connector_section, free_port, start_service, stop, wait_for
+from stack import EXCHANGE, PROGRAMS, VenueProcess, client, connector_section, free_port, start_service, stop, wait_for
 
 CLIENT = Path(__file__).parent / "hops" / "client.py"
 SYMBOL = "BTC/USDT:USDT"
@@ -30,7 +30,7 @@ class Rig:
         self.tcp = f"127.0.0.1:{(port := free_port())}"
         self.unix = f"unix:{folder / 'connector.sock'}"
         section = connector_section(self.venue, folder, tcp_port=port)
-        self.connector = start_service("connector", ["opensqt.connector.app"], section, folder)
+        self.connector = start_service("connector", PROGRAMS["connector"], section, folder)
         wait_for(client(folder / "connector.sock"), EXCHANGE, [self.connector])
 
     def cpu_s(self) -> float:

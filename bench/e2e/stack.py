@@ -19,6 +19,8 @@ from opensqt.runtime.config import GrpcClientConfig
 
 HERE = Path(__file__).resolve().parent
 READY_S = 30.0
+PROGRAMS = {"connector": ["-m", "opensqt.connector.app"], "engine": ["-m", "opensqt.engine.app"]}
+LEAN = {name: [str(HERE / "lean.py"), name] for name in PROGRAMS}
 BUY_WINDOW = 10
 
 
@@ -151,11 +153,12 @@ class Stack:
         }
         try:
             if mode == "embedded":
-                self._start("embedded", ["opensqt.cli.embedded"], sections, cpu)
+                self._start("embedded", ["-m", "opensqt.cli.embedded"], sections, cpu)
             else:
-                self._start("connector", ["opensqt.connector.app"], sections["connector"], cpu)
+                programs = LEAN if mode == "lean" else PROGRAMS
+                self._start("connector", programs["connector"], sections["connector"], cpu)
                 self._wait(client(folder / "connector.sock"), EXCHANGE)
-                self._start("engine", ["opensqt.engine.app"], sections["engine"], cpu)
+                self._start("engine", programs["engine"], sections["engine"], cpu)
             self._wait(client(folder / "engine.sock"), ENGINE)
         except BaseException:
             self.close()
@@ -174,8 +177,8 @@ class Stack:
         for process in reversed(self.processes.values()):
             stop(process)
 
-    def _start(self, name: str, module: list[str], section: dict[str, Any], cpu: int | None) -> None:
-        self.processes[name] = start_service(name, module, section, self.folder, cpu)
+    def _start(self, name: str, program: list[str], section: dict[str, Any], cpu: int | None) -> None:
+        self.processes[name] = start_service(name, program, section, self.folder, cpu)
 
     def _wait(self, config: GrpcClientConfig, service: str) -> None:
         try:
@@ -193,13 +196,13 @@ ENGINE = "opensqt.market_maker.v1.EngineService"
 
 
 def start_service(
-    name: str, module: list[str], section: dict[str, Any], folder: Path, cpu: int | None = None
+    name: str, program: list[str], section: dict[str, Any], folder: Path, cpu: int | None = None
 ) -> "subprocess.Popen[bytes]":
     """Start one of our services with a configuration."""
     file = folder / f"{name}.yaml"
     file.write_text(yaml.safe_dump(section))
     file.chmod(0o600)
-    argv = [*pinned(cpu), sys.executable, "-m", *module, "--config", str(file)]
+    argv = [*pinned(cpu), sys.executable, *program, "--config", str(file)]
     with (folder / f"{name}.log").open("wb") as log:
         return subprocess.Popen(argv, stdout=log, stderr=log, env=environment())
 

@@ -394,7 +394,7 @@ async def serve_rest(host: Venue) -> int:
 
 def figures(histogram: Histogram) -> dict[str, Any]:
     """Return a distribution in microseconds."""
-    names = ((0.5, "p50"), (0.99, "p99"), (0.999, "p999"))
+    names = ((0.05, "p5"), (0.25, "p25"), (0.5, "p50"), (0.99, "p99"), (0.999, "p999"))
     found: dict[str, Any] = {name: (histogram.quantile(q) or 0) / 1_000 for q, name in names}
     return {"count": histogram.count, "max": (histogram.max or 0) / 1_000, **found}
 
