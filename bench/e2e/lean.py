@@ -183,11 +183,12 @@ class LeanChannel:
 
 def run_connector() -> None:
     start = Connector.start
+    servers = []  # a server that nobody refers to is closed
 
     async def start_both(self: Connector) -> None:
         await start(self)
         path = Path(self.config.grpc.unix_socket or "").with_name(SOCKET)
-        await asyncio.get_running_loop().create_unix_server(lambda: Served(self.handlers), str(path))
+        servers.append(await asyncio.get_running_loop().create_unix_server(lambda: Served(self.handlers), str(path)))
 
     Connector.start = start_both  # type: ignore[method-assign]
     connector_app.run(sys.argv[2:])
