@@ -103,6 +103,14 @@ bench-gates: $(VENV)/.installed $(VENV)/.test-tools ## The benchmarks that may f
 bench-budget: $(VENV)/.installed ## Store the kernels' instruction counts of now as their budget
 	$(BIN)/python bench/instructions.py --record
 
+.PHONY: screenshots
+screenshots: $(VENV)/.installed $(VENV)/.test-tools ## Pictures of the page over a running demo into docs/images (needs Chromium)
+	$(BIN)/python tests/e2e/screenshots.py docs/images $(ARGS)
+
+.PHONY: loadtest
+loadtest: $(VENV)/.installed $(VENV)/.test-tools ## A hundred browsers on the page's server, one of which does not read
+	$(BIN)/python tests/load/page_loadtest.py $(ARGS)
+
 .PHONY: wheel
 wheel: $(VENV)/.build-tools ## Build the wheel and the sdist into dist/
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m build --no-isolation --outdir dist .

@@ -85,7 +85,9 @@ class Group:
         self._clients.add(client)
 
     def remove(self, client: Client) -> None:
-        """Let a client go."""
+        """Let a client go; one that its own connection cut meanwhile counts as cut."""
+        if client in self._clients and client.cut_reason is not None:
+            self.cut_total += 1
         self._clients.discard(client)
 
     def publish(self, text: str) -> None:

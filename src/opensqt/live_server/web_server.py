@@ -21,6 +21,8 @@ PING_INTERVAL_S: Final = 54.0
 READ_LIMIT_S: Final = 60.0
 
 SHUTDOWN_LIMIT_S: Final = 3
+# What the kernel may hold for one browser: else one that does not read costs megabytes before it is noticed.
+SEND_BUFFER_BYTES: Final = 65_536
 ABORT_AFTER_S: Final = 5.0
 
 
@@ -112,6 +114,7 @@ class WebServer:
             listener = socket.socket(family, kind, protocol)
             try:
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
                 listener.bind(address)
             except OSError:
                 listener.close()

@@ -75,3 +75,15 @@ def test_connections_are_limited_in_all_and_per_address() -> None:
     assert admission.enter("c") is None
     assert admission.count == 3
     assert admission.refused_total == 2
+
+
+def test_a_client_cut_by_its_own_connection_is_counted_once() -> None:
+    group = Group()
+    before, after = (Client("a", max_messages=1, max_bytes=1_000) for _ in range(2))
+    for client in (before, after):
+        group.add(client)
+        client.cut("write limit")
+    group.remove(before)
+    group.publish("x")
+    group.remove(after)
+    assert group.cut_total == 2
