@@ -40,6 +40,7 @@ export function createControls(actions: ControlsActions): Widget<ControlsInput> 
   const run = async (action: string, send: () => Promise<{ message?: string }>): Promise<void> => {
     isBusy = true;
     setText(outcome, "…");
+    setAttribute(outcome, "data-ok", undefined);
     try {
       const answer = await send();
       setText(outcome, t("controls.done", { action: [action, answer.message].filter(Boolean).join(" · ") }));
