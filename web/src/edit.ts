@@ -35,6 +35,7 @@ export function fieldsOf(grid: Grid): Field[] {
 
 export function valueOf(grid: Grid, field: Field): string {
   if (field === "ratio") return partsPerBillion(grid.ratio_ppb);
+  if (field === "range_action") return grid.range_action || RANGE_ACTIONS[0];
   return String(grid[field] ?? "");
 }
 

@@ -52,7 +52,8 @@ export function concerns(view: View): Concern[] {
 }
 
 export function safetyLevel(view: View, found: readonly Concern[]): Level {
-  if (!view.bot) return "unknown";
+  // Old numbers say nothing about now, neither good nor bad.
+  if (!view.bot || found.some((concern) => concern.key === "stale")) return "unknown";
   if (found.some((concern) => concern.level === "bad")) return "bad";
   return found.length > 0 ? "warning" : "good";
 }

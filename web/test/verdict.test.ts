@@ -42,7 +42,7 @@ test("whatever is wrong is named, the worst first", () => {
 
 test("old numbers are never called safe", () => {
   const old = view({}, { ...UP, up: false });
-  assert.equal(safetyLevel(old, concerns(old)), "bad");
+  assert.equal(safetyLevel(old, concerns(old)), "unknown");
 });
 
 test("a limit near its cap is a warning, a reached one is bad", () => {

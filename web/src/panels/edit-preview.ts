@@ -55,7 +55,7 @@ function figureTable(told: Preview, bot: Bot): HTMLElement {
     ["figures.liquidation", (f) => (f.liquidation_price === null ? NONE : price(f.liquidation_price, decimals))],
     ["figures.step", (f) => `${plain(f.step)} ${quote}`],
     ["figures.cycle", (f) => `${money(f.profit_per_cycle, 4)} ${settle}`],
-    ["figures.orders", (f) => `${f.buy_orders} / ${f.sell_orders}`],
+    ["figures.orders", (f) => (f.buy_orders + f.sell_orders === 0 ? NONE : `${f.buy_orders} / ${f.sell_orders}`)],
   ];
   const head = h("tr", {}, h("th", { scope: "col" }, ""), ...[t("figures.before"), t("figures.after")].map((text) => h("th", { scope: "col", class: "num" }, text)));
   const body = rows.map(([key, show]) =>
