@@ -27,7 +27,8 @@ class Up:
         self.state = folder / "state"
         self.out, self.err = folder / "up.out", folder / "up.err"
         settings = {
-            "SIM__PORT": sim,
+            # Naming a section makes one: only a configuration with a simulated venue has a port for it.
+            **({"SIM__PORT": sim} if "\nsim:" in config.read_text() else {}),
             "CONNECTOR__GRPC__PORT": connector,
             "ENGINE__GRPC__PORT": engine,
             "ENGINE__CONNECTOR__ADDRESS": f"127.0.0.1:{connector}",

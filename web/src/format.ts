@@ -118,6 +118,12 @@ export function duration(ms: number): string {
   return `${Math.floor(h / 24)} d ${h % 24} h`;
 }
 
+/** A time span in its largest unit alone, where there is little room: 45 s, 3 min, 2 h, 4 d. */
+export function shortDuration(ms: number): string {
+  const [count = "", unit = ""] = duration(ms).split(" ");
+  return `${count} ${unit}`;
+}
+
 /** Hours, minutes and seconds in the browser's time zone. */
 export function clockTime(ms: number): string {
   if (!ms) return NONE;

@@ -53,3 +53,13 @@ test("durations use their two largest units", () => {
   assert.equal(f.duration(3_660_000), "1 h 1 min");
   assert.equal(f.duration(90_000_000), "1 d 1 h");
 });
+
+test("where there is little room only the largest unit is said", () => {
+  assert.deepEqual([5_000, 61_000, 3_660_000, 90_000_000].map(f.shortDuration), ["5 s", "1 min", "1 h", "1 d"]);
+});
+
+test("decimal texts are added without losing a digit", () => {
+  assert.equal(f.addText("0.1", "0.2"), "0.3");
+  assert.equal(f.addText("-1.5", "1.25"), "-0.25");
+  assert.equal(f.addText("12345678901234567890", "0.00000001"), "12345678901234567890.00000001");
+});

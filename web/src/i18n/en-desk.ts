@@ -89,6 +89,8 @@ export const enDesk = {
   "limitAction.flatten": "everything is cancelled and closed",
   "limit.max_leverage": "Leverage",
   "unit.orders": "orders",
+  "unit.orders/s": "orders/s",
+  "unit.fills/s": "fills/s",
   "unit.percent": "%",
   "unit.x": "×",
   "reconcile.ok": "agrees with the venue ({time}), {n} corrections",

@@ -91,6 +91,8 @@ export const zhDesk: Record<keyof typeof enDesk, string> = {
   "limitAction.flatten": "撤单并平仓",
   "limit.max_leverage": "杠杆",
   "unit.orders": "个订单",
+  "unit.orders/s": "单/秒",
+  "unit.fills/s": "笔/秒",
   "unit.percent": "%",
   "unit.x": "×",
   "reconcile.ok": "与交易所一致（{time}），更正 {n} 项",

@@ -1,7 +1,7 @@
 // The grid as a ladder: one row per level, price falling from top to bottom, a line where the market is.
 
 import { h, KeyedRows, setAttribute, setHidden, setSign, setText } from "../dom";
-import { duration, isZero, NONE, plain, price as priceText, signedMoney, signOf } from "../format";
+import { isZero, NONE, plain, price as priceText, shortDuration, signedMoney, signOf } from "../format";
 import { t, tName } from "../i18n";
 import type { Order, Slot } from "../protocol";
 import type { View } from "../view";
@@ -143,7 +143,7 @@ function updateRow(element: RowElement, row: LadderRow): void {
   setText(level, plain(slot.level));
   setText(lot, held ? plain(slot.held) : NONE);
   setText(cost, held ? priceText(slot.average_price, row.priceDecimals) : NONE);
-  setText(age, order?.created_ms ? duration(Math.max(0, row.nowMs - order.created_ms)) : NONE);
+  setText(age, order?.created_ms ? shortDuration(Math.max(0, row.nowMs - order.created_ms)) : NONE);
   setText(takeProfit, held ? plain(slot.take_profit) : NONE);
   setText(working, order ? orderText(slot, order) : row.coolingDown ? t("ladder.cooldown") : NONE);
   setAttribute(working, "data-order-side", order?.side);
