@@ -1,7 +1,6 @@
 """Two bots on two symbols in one page: a list of both first, then each with its own numbers."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from models.demo_process import wait_until
@@ -18,8 +17,8 @@ connector:
   paper: {source: synthetic, symbols: [BTCUSDT, ETHUSDT], seed: 3, annual_volatility: 1.2, leverage: 5}
 engine:
   bots:
-    - {id: btc, tag: btc, symbol: "BTC/USDT:USDT", leverage: 5, grid: {interval: 29, order_quantity: 130, buy_window: 10}}
-    - {id: eth, tag: eth, symbol: "ETH/USDT:USDT", leverage: 5, grid: {interval: 1.5, order_quantity: 130, buy_window: 10}}
+    - {id: btc, tag: btc, symbol: "BTC/USDT:USDT", leverage: 5, grid: {interval: 29, order_quantity: 130}}
+    - {id: eth, tag: eth, symbol: "ETH/USDT:USDT", leverage: 5, grid: {interval: 1.5, order_quantity: 130}}
 live_server: {}
 """
 
