@@ -23,6 +23,7 @@ from opensqt.proto import engine_pb2, trade_pb2
 
 BEAT_S = 0.05
 MAX_QUEUED_EVENTS = 1_000
+MAX_READERS = 100
 LATENCY_BEATS = 20
 
 
@@ -158,7 +159,7 @@ class Publisher:
 
         Raises:
             RequestError: an unknown bot.
-            LimitError: SLOW_READER; subscribe again.
+            LimitError: SLOW_READER, subscribe again; or too many readers.
         """
         reader = self.open_reader(bot_ids)
         try:
@@ -180,7 +181,13 @@ class Publisher:
 
         Raises:
             RequestError: an unknown bot.
+            LimitError: there are too many readers.
         """
+        if len(self._readers) >= MAX_READERS:
+            raise LimitError(
+                ErrorReason.RATE_LIMITED,
+                f"{MAX_READERS} streams of the state are open already; close those that nobody reads",
+            )
         chosen = frozenset(bot_ids)
         for bot_id in chosen:
             if bot_id not in self._core.bots:
@@ -214,9 +221,15 @@ class Publisher:
             bot.unsaid = Unsaid(everything=False)
             self._tales[bot_id].retell(bot)
         self.sequence += 1
-        for reader in self._readers:
+        for reader in self._keeping_up():
             reader.sequence += 1
             reader.put(self._snapshot_event(reader))
+
+    def _keeping_up(self) -> list[StateReader]:
+        """Return those to tell. Who was cut off is told so when it reads again, and nothing is prepared for it."""
+        for reader in [one for one in self._readers if one.too_slow]:
+            self._readers.discard(reader)
+        return list(self._readers)
 
     def _snapshot_event(self, reader: StateReader) -> engine_pb2.StateEvent:
         chosen = reader.bot_ids or frozenset(self._core.bots)
@@ -306,7 +319,7 @@ class Publisher:
         self.sequence += 1
         latency, self._latency_news = latency_messages(self._latency_news), []
         shared: engine_pb2.StateEvent | None = None
-        for reader in self._readers:
+        for reader in self._keeping_up():
             if not reader.bot_ids:
                 if shared is None:
                     shared = engine_pb2.StateEvent(

@@ -15,7 +15,7 @@ from grpc_health.v1.health_pb2 import (  # type: ignore[import-untyped, unused-i
 )
 from grpc_health.v1.health_pb2_grpc import HealthStub  # type: ignore[import-untyped, unused-ignore]  # stubs are a package apart
 
-from opensqt.live_server.feeds import Feed
+from opensqt.live_server.feeds import Feed, reading
 from opensqt.live_server.legacy import HISTORY_CANDLES
 from opensqt.live_server.legacy_rooms import LegacyRooms
 from opensqt.live_server.market import MarketStore
@@ -73,12 +73,13 @@ class ConnectorReader:
 
     async def watch_venue(self, feed: Feed) -> None:
         """Follow what the connector says about its exchange session."""
-        async for answer in self._health.Watch(HealthCheckRequest(service=EXCHANGE_SERVICE)):
-            if answer.status == HealthCheckResponse.SERVING:
-                feed.up()
-                await self._learn_symbols()
-            else:
-                feed.not_serving("the connector says its exchange session is down or its data is stale")
+        with reading(self._health.Watch(HealthCheckRequest(service=EXCHANGE_SERVICE))) as messages:
+            async for answer in messages:
+                if answer.status == HealthCheckResponse.SERVING:
+                    feed.up()
+                    await self._learn_symbols()
+                else:
+                    feed.not_serving("the connector says its exchange session is down or its data is stale")
 
     async def read_candles(self, feed: Feed) -> None:
         """Fetch history, then follow the candles that form."""
@@ -94,10 +95,11 @@ class ConnectorReader:
 
     async def read_account(self, feed: Feed) -> None:
         """Follow the account."""
-        async for account in self._stub.SubscribeAccount(SubscribeAccountRequest()):
-            self._market.apply_account(account)
-            self._legacy.on_account(account)
-            feed.heard()
+        with reading(self._stub.SubscribeAccount(SubscribeAccountRequest())) as messages:
+            async for account in messages:
+                self._market.apply_account(account)
+                self._legacy.on_account(account)
+                feed.heard()
 
     async def read_positions(self, feed: Feed) -> None:
         """Query positions, then follow their changes."""
@@ -114,48 +116,53 @@ class ConnectorReader:
             await asyncio.sleep(BUDGET_INTERVAL_S)
 
     async def _read_candles(self, feed: Feed, symbols: tuple[str, ...]) -> None:
-        stream = self._stub.SubscribeKlines(SubscribeKlinesRequest(symbols=symbols, interval=INTERVAL))
-        for symbol in symbols:
-            request = GetHistoricalKlinesRequest(symbol=symbol, interval=INTERVAL, limit=HISTORY_CANDLES)
-            answer = await call(self._stub.GetHistoricalKlines, request, timeout_s=QUERY_TIMEOUT_S)
-            self._market.load_candles(symbol, answer.candles)
-        feed.up()
-        async for candle in stream:
-            self._market.apply_candle(candle)
-            self._legacy.on_candle(candle)
-            feed.heard()
+        with reading(
+            self._stub.SubscribeKlines(SubscribeKlinesRequest(symbols=symbols, interval=INTERVAL))
+        ) as messages:
+            for symbol in symbols:
+                request = GetHistoricalKlinesRequest(symbol=symbol, interval=INTERVAL, limit=HISTORY_CANDLES)
+                answer = await call(self._stub.GetHistoricalKlines, request, timeout_s=QUERY_TIMEOUT_S)
+                self._market.load_candles(symbol, answer.candles)
+            feed.up()
+            async for candle in messages:
+                self._market.apply_candle(candle)
+                self._legacy.on_candle(candle)
+                feed.heard()
 
     async def _read_prices(self, feed: Feed, symbols: tuple[str, ...]) -> None:
-        async for change in self._stub.SubscribePrice(SubscribePriceRequest(symbols=symbols)):
-            self._market.apply_price(change)
-            feed.heard()
+        with reading(self._stub.SubscribePrice(SubscribePriceRequest(symbols=symbols))) as messages:
+            async for change in messages:
+                self._market.apply_price(change)
+                feed.heard()
 
     async def _read_orders(self, feed: Feed, symbols: tuple[str, ...]) -> None:
-        stream = self._stub.SubscribeOrders(SubscribeOrdersRequest())
-        orders: list[Order] = []
-        for symbol in symbols:
-            answer = await call(
-                self._stub.GetOpenOrders, GetOpenOrdersRequest(symbol=symbol), timeout_s=QUERY_TIMEOUT_S
-            )
-            orders.extend(answer.orders)
-        self._market.load_orders(orders)
-        feed.up()
-        async for update in stream:
-            self._market.apply_order(update)
-            self._legacy.on_order(update)
-            feed.heard()
+        with reading(self._stub.SubscribeOrders(SubscribeOrdersRequest())) as messages:
+            orders: list[Order] = []
+            for symbol in symbols:
+                answer = await call(
+                    self._stub.GetOpenOrders, GetOpenOrdersRequest(symbol=symbol), timeout_s=QUERY_TIMEOUT_S
+                )
+                orders.extend(answer.orders)
+            self._market.load_orders(orders)
+            feed.up()
+            async for update in messages:
+                self._market.apply_order(update)
+                self._legacy.on_order(update)
+                feed.heard()
 
     async def _read_positions(self, feed: Feed, symbols: tuple[str, ...]) -> None:
-        stream = self._stub.SubscribePositions(SubscribePositionsRequest())
-        for symbol in symbols:
-            answer = await call(self._stub.GetPositions, GetPositionsRequest(symbol=symbol), timeout_s=QUERY_TIMEOUT_S)
-            for position in answer.positions:
+        with reading(self._stub.SubscribePositions(SubscribePositionsRequest())) as messages:
+            for symbol in symbols:
+                answer = await call(
+                    self._stub.GetPositions, GetPositionsRequest(symbol=symbol), timeout_s=QUERY_TIMEOUT_S
+                )
+                for position in answer.positions:
+                    self._market.apply_position(position)
+            feed.up()
+            async for position in messages:
                 self._market.apply_position(position)
-        feed.up()
-        async for position in stream:
-            self._market.apply_position(position)
-            self._legacy.on_position(position)
-            feed.heard()
+                self._legacy.on_position(position)
+                feed.heard()
 
     async def _learn_symbols(self) -> None:
         if self._symbols.current:

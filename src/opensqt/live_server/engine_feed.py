@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, final
 
-from opensqt.live_server.feeds import Feed
+from opensqt.live_server.feeds import Feed, reading
 from opensqt.live_server.replica import EngineReplica
 from opensqt.live_server.symbols import SymbolSet
 from opensqt.proto.engine_pb2 import SubscribeStateRequest
@@ -29,8 +29,9 @@ class EngineReader:
     async def read_state(self, feed: Feed) -> None:
         """Apply state events until the stream ends or no longer fits."""
         self._replica.expect_snapshot()
-        async for event in self._stub.SubscribeState(SubscribeStateRequest()):
-            self._replica.apply(event)
-            if event.WhichOneof("event") == "snapshot":
-                self._symbols.learn(bot.head.symbol for bot in self._replica.bots.values())
-            feed.heard()
+        with reading(self._stub.SubscribeState(SubscribeStateRequest())) as messages:
+            async for event in messages:
+                self._replica.apply(event)
+                if event.WhichOneof("event") == "snapshot":
+                    self._symbols.learn(bot.head.symbol for bot in self._replica.bots.values())
+                feed.heard()

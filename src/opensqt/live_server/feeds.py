@@ -5,9 +5,10 @@ and the next session starts after a pause. What was known stays on the page, mar
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from random import Random
-from typing import Final, final
+from typing import Final, Protocol, TypeVar, final
 
 import grpc
 import structlog
@@ -19,10 +20,34 @@ from opensqt.runtime.backoff import Backoff
 
 INITIAL_PAUSE_MS: Final = 200
 LONGEST_PAUSE_MS: Final = 1_500
+STEADY_S: Final = 5.0
+"""A session that lasted so long was a success; the next outage is a new one."""
 
 _log = structlog.get_logger(__name__)
 
 Session = Callable[["Feed"], Awaitable[None]]
+
+Stream = TypeVar("Stream", bound="Cancellable")
+
+
+class Cancellable(Protocol):
+    """A gRPC stream, as far as giving it up goes."""
+
+    def cancel(self) -> bool:
+        """Tell the other side that nobody reads any more."""
+        ...
+
+
+@contextmanager
+def reading(stream: Stream) -> Iterator[Stream]:
+    """Give a stream up when its reader stops, however it stops.
+
+    An abandoned one would go on: the other side keeps sending, and both sides keep what nobody takes.
+    """
+    try:
+        yield stream
+    finally:
+        stream.cancel()
 
 
 @final
@@ -49,10 +74,8 @@ class Feed:
 
     def up(self) -> None:
         """Note that the stream stands and its current state was read."""
-        if not self._sources.is_up(self._name):
+        if not self._sources.is_up(self._name) and not self._reported:
             _log.info("source_up", source=self._name)
-        self._backoff.reset()
-        self._reported = False
         self._sources.up(self._name)
         self._on_change()
 
@@ -71,8 +94,14 @@ class Feed:
 
     async def run(self) -> None:
         """Run session after session until cancelled."""
+        loop = asyncio.get_running_loop()
         while True:
+            started_s = loop.time()
             detail = await self._run_once()
+            if loop.time() - started_s >= STEADY_S:
+                # One that stands and breaks at once, again and again, is one outage.
+                self._backoff.reset()
+                self._reported = False
             self._sources.down(self._name, detail)
             self._on_change()
             if not self._reported:
@@ -92,6 +121,7 @@ class Feed:
             _log.error("replica_diverged", source=self._name, detail=str(error))
             return f"out of step with the engine, starting over: {error}"
         except (ValueError, ArithmeticError) as error:
-            _log.error("source_unreadable", source=self._name, detail=repr(error))
+            if not self._reported:
+                _log.error("source_unreadable", source=self._name, detail=repr(error))
             return f"a message could not be read: {error}"
         return "the other side ended the stream"

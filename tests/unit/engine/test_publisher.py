@@ -10,7 +10,7 @@ from opensqt.domain.errors import ErrorReason, LimitError, RequestError
 from opensqt.domain.latency import Hop, LatencyBoard
 from opensqt.domain.state_hash import combine, order_hash, position_hash, slot_hash
 from opensqt.domain.wire_enum import state_from_wire
-from opensqt.engine.publisher import MAX_QUEUED_EVENTS, Publisher
+from opensqt.engine.publisher import MAX_QUEUED_EVENTS, MAX_READERS, Publisher
 from opensqt.proto import engine_pb2
 
 
@@ -127,6 +127,30 @@ async def test_reader_that_does_not_read_is_cut_off() -> None:
     with pytest.raises(LimitError) as caught:
         await anext(stream)
     assert caught.value.reason is ErrorReason.SLOW_READER
+
+
+async def test_nothing_more_is_prepared_for_a_reader_that_was_cut_off() -> None:
+    world = World()
+    world.start()
+    publisher = Publisher(world.core, ManualClock())
+    hung, brisk = publisher.open_reader(), publisher.open_reader()
+    for _ in range(MAX_QUEUED_EVENTS + 1):
+        world.bot.unsaid.prices = True
+        publisher.flush()
+        brisk.queue.clear()
+
+    assert hung.too_slow
+    assert not hung.queue
+    assert publisher.readers == 1
+
+
+async def test_there_is_a_bound_on_how_many_may_read() -> None:
+    publisher = Publisher(World().core, ManualClock())
+    for _ in range(MAX_READERS):
+        publisher.open_reader()
+
+    with pytest.raises(LimitError, match="open already"):
+        publisher.open_reader()
 
 
 async def test_unknown_bot_is_refused_by_name() -> None:
