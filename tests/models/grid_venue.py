@@ -103,6 +103,7 @@ class Venue:
     lose_replies: int = 0
     lose_commands: int = 0
     depth_lots: int = 1_000_000
+    mode: str = "paper"
     placed: list[Order] = field(default_factory=list)
 
     def tick(self) -> int:
@@ -300,7 +301,7 @@ class Venue:
         return Attached(
             session_epoch=session_epoch,
             exchange="model",
-            mode="paper",
+            mode=self.mode,
             instruments=(self.spec,),
             open_orders=tuple(self.open_orders),
             positions=(self.position_record(),),

@@ -146,6 +146,8 @@ class Bot:
         self.read_limits_at_ns = 0
         self.save_losses_at_ns = 0
         self.flatten_at_ns = 0
+        self.mode = ""
+        """Of the venue, as the session's snapshot names it: paper, testnet or live."""
         self.mode_refusal = ""
         """Why the venue refuses orders for the account's position mode; empty while it does not."""
         self.is_ending = False

@@ -5,7 +5,7 @@ from decimal import Decimal
 from opensqt.domain.clock import NS_PER_MS
 from opensqt.domain.order import Side
 from opensqt.engine.bot import Bot
-from opensqt.engine.risk.limit_reading import LimitReading
+from opensqt.engine.risk.limit_reading import START_CHECK, LimitReading
 from opensqt.engine.risk.liquidation import liquidation_distance_percent
 from opensqt.engine.risk.reasons import Code
 
@@ -60,6 +60,7 @@ def _exposure(bot: Bot) -> list[LimitReading]:
                 value=value.quantize(_PLACES),
                 cap=Decimal(limits.max_leverage),
                 unit="x",
+                action=START_CHECK,
             )
         )
     found.append(

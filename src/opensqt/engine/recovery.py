@@ -58,7 +58,7 @@ def order_record(bot: Bot, order: TrackedOrder) -> OrderRecord:
 
 def take_snapshot(bot: Bot, event: Attached, now_ns: int) -> None:
     """Bring one bot in line with what the venue says."""
-    bot.attached = True
+    bot.attached, bot.mode = True, event.mode
     for code in (Code.CONNECTOR_DOWN, Code.LOOP_STALLED):
         bot.gate.lift(code)
     bot.gate.add(Code.RECOVERING, "matching orders and fills with the venue", now_ns)

@@ -156,6 +156,8 @@ def _check_start(bot: Bot, now_ns: int) -> None:
         held=dict(bot.slots.holdings.items()),
         unknown_position_lots=unexplained_lots if beginning else 0,
         margin_mode=bot.position.margin_type if bot.position.leverage else "",
+        mode=bot.mode,
+        has_notional_cap=bot.gate.limits.max_notional_units > 0,
     )
     found = refusals(bot.config, grid, facts)
     if found:

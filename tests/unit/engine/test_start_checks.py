@@ -32,6 +32,21 @@ def test_refusal_says_number_limit_and_fix(grid: dict[str, object], words: list[
         assert word in message
 
 
+def test_real_money_needs_a_second_number_that_a_slip_in_the_first_disagrees_with() -> None:
+    message = refusal(config(), Venue(mode="live"))
+    for word in ("risk.max_notional", "real money", "holds 296.3", "set it to"):
+        assert word in message
+    world = World(settings=config(risk={"max_notional": Decimal(300)}), venue=Venue(mode="live"))
+    world.start()
+    assert world.bot.gate.state is TradingState.ACTIVE
+    ten_times = World(
+        settings=config(grid={"order_quantity": Decimal(400)}, risk={"max_notional": Decimal(300)}),
+        venue=Venue(mode="live"),
+    )
+    ten_times.start()
+    assert ten_times.venue.placed == [], "one level of 400 does not fit below 300"
+
+
 def test_empty_account_is_refused() -> None:
     assert "must be above 0" in refusal(config(), Venue(wallet=Decimal(0)))
 

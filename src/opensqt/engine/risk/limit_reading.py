@@ -9,6 +9,9 @@ from opensqt.engine.risk.reasons import Code
 WITHHOLD = "withhold"
 """What a limit without an action does: the order that would pass it is not sent."""
 
+START_CHECK = "start_check"
+"""What a limit does that is only looked at before the first order."""
+
 
 class LimitReading(msgspec.Struct, frozen=True, kw_only=True):
     """One limit. `name` is its key in the configuration; a floor must stay below the value, all others above it."""

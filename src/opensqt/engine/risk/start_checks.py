@@ -15,6 +15,7 @@ from opensqt.domain.money import EXACT, plain
 from opensqt.engine.config import BotConfig
 from opensqt.engine.strategy.classic_grid import ClassicGrid
 
+LIVE = "live"
 _CENT = Decimal("0.01")
 
 MAX_LEVELS = 10_000
@@ -34,6 +35,8 @@ class StartFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Position of the venue that no slot explains."""
     margin_mode: str = ""
     """As the venue reports it; empty = not known."""
+    mode: str = ""
+    has_notional_cap: bool = True
 
 
 def refusals(config: BotConfig, grid: ClassicGrid, facts: StartFacts) -> list[str]:
@@ -50,6 +53,7 @@ def refusals(config: BotConfig, grid: ClassicGrid, facts: StartFacts) -> list[st
     found = [
         *_check_instrument(config, instrument),
         *_check_margin_mode(config, facts),
+        *_check_second_key(config, grid, facts),
         *_check_size(config, grid, facts),
         *_check_profit(config, grid, facts),
         *_check_position(config, instrument, facts),
@@ -76,6 +80,21 @@ def _check_instrument(config: BotConfig, instrument: Instrument) -> list[str]:
             "lower `grid.max_open_orders`"
         )
     return found
+
+
+def _check_second_key(config: BotConfig, grid: ClassicGrid, facts: StartFacts) -> list[str]:
+    """With real money a slip in one number must meet another that disagrees with it."""
+    if facts.mode != LIVE or facts.has_notional_cap:
+        return []
+    _lots, cost, _lowest = worst_case(grid, facts)
+    worst = grid.instrument.money(cost * grid.instrument.units_per_tick_lot).quantize(_CENT)
+    return [
+        (
+            f"no `risk.max_notional` is set for {config.symbol}, which trading with real money needs as a second check of "
+            f"the sizes: with every level filled this grid holds {plain(worst)} {grid.instrument.quote_asset}; set it to "
+            "what you are ready to hold"
+        )
+    ]
 
 
 def _check_margin_mode(config: BotConfig, facts: StartFacts) -> list[str]:
