@@ -27,7 +27,8 @@ from opensqt.runtime.clock import SystemClock
 from opensqt.runtime.grpc_client import open_channel
 
 DIRECT_S = 20.0
-ENGINE_CONFIG = "engine.yaml"
+ENGINE_CONFIGS = ("engine.yaml", "embedded.yaml")
+"""What a state folder holds of the engine: alone, or in one process with its connector."""
 
 
 def kill(
@@ -116,23 +117,22 @@ async def _direct(
 def _engine_config(state: Path | None, config: Path | None, trouble: str) -> EngineConfig:
     from opensqt.cli.umbrella_config import UmbrellaConfig, load_any
 
-    if config is not None:
-        loaded: msgspec.Struct | None = load_any(config)
-        if isinstance(loaded, UmbrellaConfig):
-            loaded = loaded.engine
-        if not isinstance(loaded, EngineConfig):
-            raise CliError("that configuration has no engine; give the one that has", EXIT_USAGE)
-        return loaded
-    folders = [state] if state is not None else [path.parent for path in sorted(STATE_ROOT.glob(f"*/{ENGINE_CONFIG}"))]
-    if len(folders) != 1 or not (folders[0] / ENGINE_CONFIG).exists():
-        what = "none" if not folders else ", ".join(str(folder) for folder in folders)
-        raise CliError(
-            f"{trouble}; to go to the exchange without an engine its configuration is needed (found: {what}): name it "
-            "with --config FILE or --state DIR",
-            EXIT_UNVERIFIED,
-        )
-    loaded = load_any(folders[0] / ENGINE_CONFIG, "engine")
-    assert isinstance(loaded, EngineConfig), "the file was asked for as an engine's"
+    if config is None:
+        folders = [state] if state is not None else sorted(path for path in STATE_ROOT.glob("*") if path.is_dir())
+        files = [folder / name for folder in folders for name in ENGINE_CONFIGS if (folder / name).exists()]
+        if len(files) != 1:
+            what = ", ".join(str(file) for file in files) or "none"
+            raise CliError(
+                f"{trouble}; to go to the exchange without an engine its configuration is needed (found: {what}): name "
+                "it with --config FILE or --state DIR",
+                EXIT_UNVERIFIED,
+            )
+        config = files[0]
+    loaded: msgspec.Struct | None = load_any(config)
+    if isinstance(loaded, UmbrellaConfig):
+        loaded = loaded.engine
+    if not isinstance(loaded, EngineConfig):
+        raise CliError("that configuration has no engine; give the one that has", EXIT_USAGE)
     return loaded
 
 

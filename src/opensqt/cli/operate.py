@@ -61,6 +61,11 @@ class Operation:
             rng=rng or Random(os.getpid()),  # noqa: S311  jitter, not secrets
         )
 
+    @property
+    def left_code(self) -> int:
+        """Return the exit code of an engine that left something at the exchange; 0 when none did."""
+        return self._supervisor.left_code
+
     async def run(self, duration_s: float | None) -> Report | None:
         """Run until Ctrl-C, or for `duration_s` seconds after all is healthy; returns the report of a timed run.
 

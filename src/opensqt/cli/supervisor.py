@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import final
 
-from opensqt.cli.errors import CliError
+from opensqt.cli.errors import EXIT_LEFT, EXIT_UNVERIFIED, CliError
 from opensqt.cli.probe import Probe
 from opensqt.cli.process import ChildProcess
 from opensqt.domain.clock import NS_PER_MS, NS_PER_S, Clock
@@ -79,6 +79,8 @@ class Supervisor:
         self._healthy: dict[str, bool] = {spec.name: False for spec in specs}
         self.restarts: dict[str, int] = {spec.name: 0 for spec in specs}
         self._stopping = False
+        self.left_code = 0
+        """Exit code of a service that could not leave the market as it was told to; 0 = none."""
 
     @property
     def pids(self) -> dict[str, int]:
@@ -110,8 +112,14 @@ class Supervisor:
         self._stopping = True
         for name in self._stop_order:
             child = self._children.get(name)
-            if child is not None and not await child.stop(self._settings.stop_grace_s):
+            if child is None:
+                continue
+            if not await child.stop(self._settings.stop_grace_s):
                 self._report(name, f"did not stop within {self._settings.stop_grace_s:g} s and was killed")
+            code = child.returncode or 0
+            if code in LEFT_WORDS:
+                self.left_code = code
+                self._report(name, f"says that {LEFT_WORDS[code]}: look at the exchange, or use `opensqt kill`")
 
     def kill(self) -> None:
         """Kill all services at once: the last resort of an impatient user."""
@@ -177,6 +185,13 @@ class Supervisor:
                 restarted = False
             self._healthy[spec.name] = healthy
             await asyncio.sleep(1.0 if healthy else POLL_S)
+
+
+LEFT_WORDS = {
+    EXIT_LEFT: "orders or a position are left that `on_stop` should have taken away",
+    EXIT_UNVERIFIED: "what is left at the exchange is not known",
+}
+"""What an engine's exit code means after it was told to leave (docs/risk.md)."""
 
 
 def how_it_ended(code: int) -> str:

@@ -78,16 +78,17 @@ def _begin_on_sim(config: UmbrellaConfig, folder: StateDir) -> bool:
 def operate(plan: Plan, duration_s: float | None, *, as_json: bool) -> int:
     """Run a plan to its end; prints the report of a timed run and returns the exit code."""
     with StatusLine(to_stderr=as_json) as line:
-        report = asyncio.run(Operation(plan, line).run(duration_s))
+        operation = Operation(plan, line)
+        report = asyncio.run(operation.run(duration_s))
     if report is None:
-        return 0
+        return operation.left_code
     if as_json:
         print_json(report.as_json())
     else:
         print_table(f"{report.seconds:.0f} s of {', '.join(report.symbols)}", report.rows())
     if not report.sums_exactly:
         raise CliError(f"the parts of the PnL are off by {report.difference:f}: that is a bug of the ledger")
-    return 0
+    return operation.left_code
 
 
 def plan_of(name: str, config: UmbrellaConfig, folder: StateDir) -> Plan:

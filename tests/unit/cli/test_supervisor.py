@@ -28,7 +28,7 @@ FAKE = textwrap.dedent(
             file.write(f"{name} {what}\\n")
     def stop(*_):
         log("stopped")
-        sys.exit(0)
+        sys.exit({"leaves-orders": 3, "cannot-tell": 4}.get(behaviour, 0))
     signal.signal(signal.SIGTERM, signal.SIG_IGN if behaviour == "deaf" else stop)
     log("started")
     if behaviour == "misconfigured":
@@ -172,6 +172,19 @@ async def test_a_service_that_never_gets_healthy_is_given_up(make):
         await supervisor.start()
     await supervisor.stop()
     assert supervisor.pids == {}
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "code", "words"),
+    [("leaves-orders", 3, "are left"), ("cannot-tell", 4, "is not known"), ("good", 0, "")],
+)
+async def test_what_an_engine_leaves_behind_is_reported_and_is_the_exit_code(make, behaviour, code, words):
+    supervisor, reports = make(("engine", behaviour))
+    await supervisor.start()
+    await supervisor.stop()
+    assert supervisor.left_code == code
+    assert bool(reports) is bool(code)
+    assert all(words in report for report in reports)
 
 
 async def test_a_service_deaf_to_sigterm_is_killed_and_reported(make):
