@@ -34,7 +34,7 @@ def test_refusal_says_number_limit_and_fix(grid: dict[str, object], words: list[
 
 def test_real_money_needs_a_second_number_that_a_slip_in_the_first_disagrees_with() -> None:
     message = refusal(config(), Venue(mode="live"))
-    for word in ("risk.max_notional", "real money", "holds 296.3", "set it to"):
+    for word in ("risk.max_notional", "with real money", "holds 296.3", "set it to"):
         assert word in message
     world = World(settings=config(risk={"max_notional": Decimal(300)}), venue=Venue(mode="live"))
     world.start()

@@ -90,8 +90,8 @@ def _check_second_key(config: BotConfig, grid: ClassicGrid, facts: StartFacts) -
     worst = grid.instrument.money(cost * grid.instrument.units_per_tick_lot).quantize(_CENT)
     return [
         (
-            f"no `risk.max_notional` is set for {config.symbol}, which trading with real money needs as a second check of "
-            f"the sizes: with every level filled this grid holds {plain(worst)} {grid.instrument.quote_asset}; set it to "
+            f"no `risk.max_notional` is set for {config.symbol}; with real money it is needed as a second check of the "
+            f"sizes: with every level filled this grid holds {plain(worst)} {grid.instrument.quote_asset}; set it to "
             "what you are ready to hold"
         )
     ]
