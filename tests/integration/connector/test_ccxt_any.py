@@ -80,7 +80,7 @@ async def test_post_only_order_that_would_cross_is_refused_and_not_placed(client
     request = await maker.order("1.02")
     with pytest.raises(OpensqtError) as raised:
         await client.call("PlaceOrder", request)
-    assert raised.value.reason is ErrorReason.VENUE_REJECTED
+    assert raised.value.reason is ErrorReason.POST_ONLY_WOULD_CROSS
     assert not (await client.call("GetOpenOrders", pb.GetOpenOrdersRequest(symbol=BTC))).orders
 
 
