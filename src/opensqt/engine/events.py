@@ -140,6 +140,8 @@ class Stop(msgspec.Struct, frozen=True):
     bot_id: str
     mode: StopMode
     who: str = ""
+    killed: bool = False
+    """By the kill switch: the audit calls it so."""
 
 
 class Leave(msgspec.Struct, frozen=True):

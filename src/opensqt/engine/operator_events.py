@@ -33,7 +33,7 @@ def apply(bot: Bot, event: OperatorEvent, now_ns: int) -> None:
     elif isinstance(event, Stop):
         bot.stop_mode = event.mode
         bot.gate.stop()
-        _decided(bot, "stop", event.mode.name.lower(), event.who, now_ns)
+        _decided(bot, "kill" if event.killed else "stop", event.mode.name.lower(), event.who, now_ns)
     elif isinstance(event, Leave):
         bot.stop_mode = event.mode
         bot.is_ending = True

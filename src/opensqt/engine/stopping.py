@@ -48,7 +48,7 @@ class Stopper:
         for bot in bots:
             try:
                 bot.journal("alarm", "KILLED", reason or "the kill switch was used", self._shell.clock.now_ns())
-                self._shell.take([Stop(bot.id, mode, who)])
+                self._shell.take([Stop(bot.id, mode, who, killed=True)])
             except Exception as error:  # noqa: BLE001  a bot in a bad state is no reason to leave its orders
                 _log.error("kill_past_bot", bot=bot.id, error=repr(error), exc_info=error)
         killed = await self._clear(bots, mode, everything=everything)
