@@ -12,6 +12,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -21,6 +22,7 @@ from grpc import aio
 
 from opensqt.domain.latency import Hop
 from opensqt.engine.candle_client import CandleClient
+from opensqt.engine.commands import JournalRecord
 from opensqt.engine.config import EngineConfig
 from opensqt.engine.core import EngineCore
 from opensqt.engine.exchange_client import ExchangeClient
@@ -45,6 +47,7 @@ from opensqt.proto.engine_pb2_grpc import add_EngineServiceServicer_to_server
 from opensqt.proto.portfolio_pb2_grpc import add_PortfolioServiceServicer_to_server
 from opensqt.proto.position_pb2_grpc import add_PositionServiceServicer_to_server
 from opensqt.proto.risk_pb2_grpc import add_RiskServiceServicer_to_server
+from opensqt.runtime.alerts import LEVEL_OF, Alerts
 from opensqt.runtime.clock import SystemClock
 from opensqt.runtime.config import EXIT_CONFIG, ConfigError, Role, load_config
 from opensqt.runtime.garbage import settle_heap
@@ -122,6 +125,8 @@ async def serve(config: EngineConfig, lifecycle: Lifecycle, *, channel: aio.Chan
     shell.market = market
     watchdog = Watchdog(WATCHDOG_ALARM_S, config.watchdog_exit_s, clock.monotonic_ns)
     shell.beat = watchdog.beat
+    alerts = Alerts(config.alerts, "engine")
+    shell.tell = partial(_alert, alerts)
     shell.reader = VenueReader(core, client.stub, shell.take)
     stop_metrics = start_metrics_server(config.metrics)
     collectors = (LatencyCollector("engine", latency.board), LoopCollector(EngineCollector(core, store, clock)))
@@ -133,6 +138,7 @@ async def serve(config: EngineConfig, lifecycle: Lifecycle, *, channel: aio.Chan
     try:
         await server.start()
         store.start()
+        alerts.start()
         shell.obey_marker()
         for name in SERVICES[1:]:
             server.health.set(name, True)
@@ -176,9 +182,17 @@ async def serve(config: EngineConfig, lifecycle: Lifecycle, *, channel: aio.Chan
         await channel.close()
         shell.sample_equity()
         store.close()
+        await asyncio.to_thread(alerts.close)
         for collector in collectors:
             REGISTRY.unregister(collector)
         stop_metrics()
+
+
+def _alert(alerts: Alerts, record: JournalRecord) -> None:
+    """Tell a line of a bot's journal to whoever is not looking at the page."""
+    alerts.raise_alert(
+        LEVEL_OF[record.level], f"{record.bot_id}:{record.code}", f"{record.bot_id} {record.code}", record.message
+    )
 
 
 async def _settle_once_warm(attached: asyncio.Event) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from opensqt.engine.risk.config import RiskConfig, VolumeHaltConfig
+from opensqt.runtime.alerts import AlertsConfig
 from opensqt.runtime.config import (
     ConfigError,
     ConfigProblem,
@@ -152,6 +153,7 @@ class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     watchdog_exit_s: Annotated[int, msgspec.Meta(ge=0, le=3_600)] = 60
     settings_check_s: Annotated[int, msgspec.Meta(ge=5, le=3_600)] = 60
     volume_halt: VolumeHaltConfig = VolumeHaltConfig()
+    alerts: AlertsConfig = AlertsConfig()
     log: LogConfig = LogConfig()
     metrics: MetricsConfig = MetricsConfig()
 

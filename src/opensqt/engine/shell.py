@@ -83,6 +83,8 @@ class EngineShell:
         self.market: MarketClient | None = None
         self.beat: Callable[[], None] = lambda: None
         self.reader: VenueReader | None = None
+        self.tell: Callable[[JournalRecord], None] = lambda _record: None
+        """Told of every line of a journal: alerts."""
         self.on_attached: Callable[[bool], None] = lambda _attached: None
         self.barred: set[str] = set()
         """Symbols of which nothing that opens is sent any more: they were killed, or the engine is leaving."""
@@ -256,6 +258,7 @@ class EngineShell:
         for record in records:
             if isinstance(record, JournalRecord):
                 _log_journal(record)
+                self.tell(record)
             elif isinstance(record, BotRecord) and not self.core.bots[record.bot_id].lattice_saved:
                 task = asyncio.get_running_loop().create_task(self._confirm_saved(record.bot_id))
                 self._saving.add(task)

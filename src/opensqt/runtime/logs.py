@@ -1,6 +1,7 @@
 """Logs: one event per line, JSON off a terminal and pretty on one, secrets never shown, never in the way of trading.
 
-A full disk or a closed terminal must not stop a service: lines that cannot be written are counted and dropped.
+A full disk, a closed terminal, a reader that stalls or a storm of lines must not stop a service: lines that cannot be
+written at once, or are too many, are counted and dropped (`log_flow`).
 """
 
 import contextlib
@@ -14,6 +15,7 @@ import structlog
 
 from opensqt.runtime.config_problems import ConfigError
 from opensqt.runtime.config_types import LogConfig
+from opensqt.runtime.log_flow import LineSink, LogPace
 from opensqt.runtime.secret import REDACTED, Secret
 
 _SECRET_WORDS = ("token", "secret", "password", "passphrase", "api_key", "authorization", "signature")
@@ -21,25 +23,6 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARN
 _LEVEL_OF_LIBRARIES = logging.WARNING
 
 Event = MutableMapping[str, Any]
-
-
-@final
-class LineSink:
-    """Write whole lines; a line that cannot be written is counted in `dropped`, not raised."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self.dropped = 0
-
-    def msg(self, line: str) -> None:
-        """Write one line and flush it."""
-        try:
-            self._stream.write(f"{line}\n")
-            self._stream.flush()
-        except (OSError, ValueError):  # ValueError: the stream was closed
-            self.dropped += 1
-
-    log = debug = info = warning = warn = error = critical = exception = fatal = failure = msg
 
 
 def redact(_logger: object, _method: str, event: Event) -> Event:
@@ -108,6 +91,7 @@ def configure_logging(service: str, config: LogConfig) -> None:
     pretty = config.format == "pretty" or (config.format == "auto" and stream.isatty())
     structlog.configure(
         processors=[
+            LogPace(),
             structlog.contextvars.merge_contextvars,
             _add_service(service),
             structlog.processors.add_log_level,

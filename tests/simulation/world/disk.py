@@ -27,6 +27,7 @@ from opensqt.engine.commands import (
 from opensqt.engine.config import BotConfig
 from opensqt.engine.restored import Restored
 from opensqt.engine.store.load import connect, restore
+from opensqt.engine.store.rebuild import restore_or_rebuild
 from opensqt.engine.store.write import write_records
 
 _SHM = Path("/dev/shm")
@@ -40,6 +41,8 @@ class Disk:
         self._timeline = timeline
         self._folder = tempfile.TemporaryDirectory(prefix="sim-", dir=_SHM if _SHM.is_dir() else None)
         self.path = Path(self._folder.name) / "engine.db"
+        self.error = ""
+        """Why no write succeeds; empty when they do."""
         self.trade_ids: set[str] = set()
         self.flow_ids: set[str] = set()
         self.stalled_until_ns = 0
@@ -85,8 +88,15 @@ class Disk:
         for path in self.path.parent.iterdir():
             path.unlink()
 
+    def damage(self) -> None:
+        """Turn the database into something that is none."""
+        self.wipe()
+        self.path.write_bytes(b"torn pages" * 1_000)
+
     def read(self, configs: tuple[BotConfig, ...], now_ns: int) -> Restored:
         """Return what an engine that starts now finds; its new epochs are durable."""
+        if self.path.exists() and self.path.read_bytes()[:4] == b"torn":
+            return restore_or_rebuild(self.path, configs, now_ns)
         records = [*self._newest.values(), *self._rows]
         self._newest.clear()
         self._rows.clear()

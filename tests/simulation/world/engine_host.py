@@ -13,19 +13,20 @@ from opensqt._core.book import BookError
 from opensqt.domain.errors import OpensqtError
 from opensqt.engine.bot import Bot
 from opensqt.engine.carrying import ReattachPace, sort_commands
-from opensqt.engine.commands import BotRecord, Command, StoreRecord
+from opensqt.engine.commands import Ask, BotRecord, Command, StoreRecord
 from opensqt.engine.config import EngineConfig
 from opensqt.engine.core import EngineCore
-from opensqt.engine.events import Detached, Event, Saved, Stalled, StoreHealth, Timer
+from opensqt.engine.events import Detached, Event, Saved, Stalled, Timer
 from opensqt.engine.market_books import MarketBooks
 from opensqt.engine.risk.stalls import StallDetector
 from opensqt.engine.steady_clock import SteadyClock
+from opensqt.engine.store.store import MAX_JOBS
+from opensqt.engine.store.watch import StoreReading, StoreWatch
 from opensqt.engine.trade_link import HEARTBEAT_S, SNAPSHOT_S, TradeLink
 from opensqt.proto import market_data_pb2, trade_pb2
 from opensqt.runtime.backoff import Backoff
 
 TIMER_NS = 200 * MS
-STALL_JOBS = 2_000
 
 
 class EngineHost(Process):
@@ -48,7 +49,7 @@ class EngineHost(Process):
         self._rng = rng
         self._weather = weather
         self._connect = connect
-        self._unwritten: deque[list[StoreRecord]] = deque()
+        self._unwritten: deque[tuple[int, list[StoreRecord]]] = deque()
         self.ended_with: OpensqtError | None = None
         self.last_commands: list[Command] = []
         self.on_turn: Callable[[list[Event], list[Command]], None] = lambda _events, _commands: None
@@ -58,7 +59,8 @@ class EngineHost(Process):
         self.clock: Any = self
         self.trade: _TradeClient | None = None
         self._streams: list[_MarketStream] = []
-        self._store_was_healthy = True
+        self._watch = StoreWatch(config.store)
+        self.on_asks: Callable[[list[Ask]], None] = lambda _asks: None
 
     @property
     def jobs(self) -> int:
@@ -75,6 +77,7 @@ class EngineHost(Process):
         self.boot()
         self.ended_with = None
         self._unwritten.clear()
+        self._watch = StoreWatch(self.config.store)
         self.clock = SteadyClock(self)
         self.core = EngineCore(self.config, self.disk.read(self.config.bots, self.clock.now_ns()))
         self.books = MarketBooks(list(self.core.by_symbol))
@@ -103,6 +106,9 @@ class EngineHost(Process):
             events = [Stalled(gap_ns), *events]
         commands = self.core.handle_batch(events, self.clock.now_ns())
         self.on_turn(events, commands)
+        asks = self.core.outbox.take_asks()
+        if asks:
+            self.on_asks(asks)
         if not commands:
             return
         sends, records, reattach = sort_commands(commands)
@@ -119,23 +125,24 @@ class EngineHost(Process):
 
     def _timer(self) -> None:
         events: list[Event] = [Timer()]
-        healthy = self.jobs <= STALL_JOBS
-        if healthy is not self._store_was_healthy:
-            self._store_was_healthy = healthy
-            events.append(StoreHealth(healthy, "" if healthy else f"{self.jobs} writes wait for the disk"))
+        oldest_ns = self.timeline.now_ns - self._unwritten[0][0] if self._unwritten else 0
+        reading = StoreReading(error=self.disk.error, oldest_wait_ns=oldest_ns, backlog=self.jobs, room=MAX_JOBS)
+        health = self._watch.judge(reading, self.clock.now_ns())
+        if health is not None:
+            events.append(health)
         self.take(events)
         self.after(TIMER_NS, "engine.timer", self._timer)
 
     def _save(self, records: list[StoreRecord]) -> None:
-        self._unwritten.append(records)
+        self._unwritten.append((self.timeline.now_ns, records))
         self.after(self.disk.commit_delay_ns, "disk.commit", self._commit)
 
     def _commit(self) -> None:
-        if self.disk.stalled_until_ns > self.timeline.now_ns:
+        if self.disk.error or self.disk.stalled_until_ns > self.timeline.now_ns:
             self.after(self.disk.commit_delay_ns, "disk.commit", self._commit)
             return
         # Always the oldest: what was written later never becomes durable before it.
-        records = self._unwritten.popleft()
+        _since_ns, records = self._unwritten.popleft()
         self.disk.commit(records)
         self.on_commit(records)
         for record in records:

@@ -174,6 +174,11 @@ class Checks:
         self._reader = self.publisher.open_reader()
         world.engine.after(250_000_000, "publisher.beat", self._publish)
 
+    def forget_durable(self) -> None:
+        """The database is lost: what it had booked may be booked again, and the ledger is not whole any more."""
+        self.durable = NaiveLedger()
+        self.ledger_is_whole = False
+
     def committed(self, records: list[StoreRecord]) -> None:
         """Records became durable."""
         for record in records:

@@ -21,6 +21,7 @@ from simulation.world.engine_host import EngineHost
 from simulation.world.exchange import ACCOUNT, Exchange
 from simulation.world.faults import FAULTS, Fault
 from simulation.world.invariants import Checks
+from simulation.world.reads import VenueReads
 from simulation.world.timeline import MS, SECOND, Timeline
 from simulation.world.wires import NS_PER_US, Connection, Weather, Wire
 
@@ -29,7 +30,7 @@ from opensqt.domain.fill import Fill
 from opensqt.domain.order import Order
 from opensqt.domain.order_state import OrderState
 from opensqt.engine.commands import Command
-from opensqt.engine.config import BotConfig, EngineConfig, GridConfig, RiskConfig
+from opensqt.engine.config import BotConfig, EngineConfig, GridConfig, ReconcileConfig, RiskConfig
 from opensqt.engine.core import EngineCore
 from opensqt.engine.events import Event, Resume
 from opensqt.matching.sources.instruments import known_instrument
@@ -77,6 +78,8 @@ class World:
             self.link_weather,
             self._connect,
         )
+        self.reads = VenueReads(self)
+        self.engine.on_asks = self.reads.answer
         self.checks = Checks(self)
         self.known_tops = _Tops(self.exchange)
         self._crash_at = (0, 0)
@@ -191,6 +194,8 @@ class World:
         if self.engine.is_up and self.engine.bot.paused_reason:
             self.operate(Resume("eth"))
         self.engine.disk.stalled_until_ns = 0
+        self.engine.disk.error = ""
+        self.reads.release()
         if not self.connector.is_up:
             self.connector.start()
         if not self.engine.is_up:
@@ -319,6 +324,8 @@ class World:
                 "bots": (bot,),
                 "on_vanish": "cancel",
                 "vanish_grace_ms": 5_000,
+                # Far more often than in life, so that every run reads the venue through its faults.
+                "reconcile": ReconcileConfig(interval_s=5, grace_ms=2_000),
                 **engine,
             }
         )

@@ -7,7 +7,8 @@ import pytest
 import structlog
 
 from opensqt.runtime.config import ConfigError, LogConfig, Secret
-from opensqt.runtime.logs import LineSink, configure_logging, shutdown_logging
+from opensqt.runtime.log_flow import LineSink
+from opensqt.runtime.logs import configure_logging, shutdown_logging
 
 
 @pytest.fixture(autouse=True)
