@@ -217,17 +217,22 @@ export interface HopLatency {
   max_ns: number;
 }
 
-/** The venue's promise to cancel everything when nobody renews it. */
-export interface DeadMan {
-  state: string;
-  until_ms: number;
+export interface Correction {
+  order: string;
+  what: string;
+  evidence: string;
 }
 
-/** The last comparison with the venue. */
+/** How orders and position compare with what the venue lists. */
 export interface ReconcileState {
-  ok: boolean;
-  time_ms: number;
-  corrections: number;
+  last_read_ms: number;
+  reads: number;
+  failures: number;
+  last_error: string;
+  /** Differences that wait for a second look. */
+  suspects: number;
+  corrected: number;
+  corrections: Correction[];
 }
 
 /** Parts of a bot that a delta replaces whole. */
@@ -243,8 +248,9 @@ export interface BotParts {
   funding: { rate: string; next_ms: number };
   limits: RiskLimit[];
   volume_halt: VolumeHalt | null;
-  dead_man: DeadMan | null;
-  reconcile: ReconcileState | null;
+  /** State of the venue's dead-man switch; null while it is not known. */
+  dead_man: string | null;
+  reconcile: ReconcileState;
 }
 
 export interface WireBot extends BotParts {

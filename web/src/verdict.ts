@@ -30,7 +30,7 @@ export function concerns(view: View): Concern[] {
     const level = BAD_STATES.has(bot.state.name) ? "bad" : "warning";
     found.push({ level, key: "state", values: { state: bot.state.name, reason: bot.state.reasons[0]?.code ?? "" } });
   }
-  if (bot.reconcile && !bot.reconcile.ok) found.push({ level: "warning", key: "reconcile", values: {} });
+  if (bot.reconcile.suspects > 0 || bot.reconcile.last_error) found.push({ level: "warning", key: "reconcile", values: {} });
   if (bot.volume_halt?.halted) found.push({ level: "warning", key: "halt", values: {} });
   const unknown = view.orders.filter((order) => order.state === "UNKNOWN").length;
   if (unknown > 0) found.push({ level: "warning", key: "unknownOrders", values: { n: unknown } });

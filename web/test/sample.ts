@@ -86,7 +86,7 @@ export function sampleBot(changes: Partial<WireBot> = {}): WireBot {
     limits: [],
     volume_halt: null,
     dead_man: null,
-    reconcile: null,
+    reconcile: { last_read_ms: 1, reads: 1, failures: 0, last_error: "", suspects: 0, corrected: 0, corrections: [] },
     slots: [],
     orders: [],
     fills: [],

@@ -12,12 +12,14 @@ from opensqt.live_server import names, risk_view
 from opensqt.live_server.replica import (
     PART_ACCOUNT,
     PART_CONNECTIONS,
+    PART_DEAD_MAN,
     PART_FUNDING,
     PART_GRID,
     PART_LIMITS,
     PART_PNL,
     PART_POSITION,
     PART_PRICES,
+    PART_RECONCILE,
     PART_STATE,
     PART_VOLUME_HALT,
     PART_WINDOW,
@@ -215,4 +217,6 @@ _PARTS: Final[dict[str, Callable[[BotReplica], Any]]] = {
     PART_FUNDING: _funding,
     PART_LIMITS: risk_view.limits,
     PART_VOLUME_HALT: risk_view.volume_halt,
+    PART_DEAD_MAN: risk_view.dead_man,
+    PART_RECONCILE: risk_view.reconcile,
 }

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from opensqt.proto.engine_pb2 import GridStepKind, TradingState
 from opensqt.proto.errors_pb2 import ErrorReason
+from opensqt.proto.trade_pb2 import DeadManState
 from opensqt.proto.types_pb2 import FillOrigin, InstrumentStatus, OrderSide, OrderState, OrderStatus, OrderType
 
 
@@ -13,6 +14,7 @@ def _table(items: Iterable[tuple[str, int]], prefix: str) -> dict[int, str]:
 
 _TRADING_STATES = _table(TradingState.items(), "TRADING_STATE_")
 _GRID_STEPS = _table(GridStepKind.items(), "GRID_STEP_KIND_")
+_DEAD_MAN_STATES = _table(DeadManState.items(), "DEAD_MAN_STATE_")
 _SIDES = _table(OrderSide.items(), "ORDER_SIDE_")
 _ORDER_TYPES = _table(OrderType.items(), "ORDER_TYPE_")
 _ORDER_STATES = _table(OrderState.items(), "ORDER_STATE_")
@@ -40,6 +42,11 @@ def side(value: int) -> str:
 def grid_step(value: int) -> str:
     """Return what an edit does with an order: ADD, MOVE or CANCEL."""
     return _lookup(_GRID_STEPS, value)
+
+
+def dead_man(value: int) -> str:
+    """Return the name of a dead-man switch's state, for example ARMED."""
+    return _lookup(_DEAD_MAN_STATES, value)
 
 
 def order_type(value: int) -> str:

@@ -31,6 +31,7 @@ from opensqt.proto.latency_pb2 import HopLatency
 
 MAX_FILLS: Final = 200
 MAX_JOURNAL: Final = 100
+MAX_CORRECTIONS: Final = 20
 
 # Parts of a bot that are replaced whole, under the name the browser knows them by.
 PART_STATE: Final = "state"
@@ -44,6 +45,8 @@ PART_WINDOW: Final = "window"
 PART_FUNDING: Final = "funding"
 PART_LIMITS: Final = "limits"
 PART_VOLUME_HALT: Final = "volume_halt"
+PART_DEAD_MAN: Final = "dead_man"
+PART_RECONCILE: Final = "reconcile"
 
 
 def order_key(order: BotOrder) -> str:
@@ -168,11 +171,17 @@ class BotReplica:
         if delta.HasField("volume_halt"):
             head.volume_halt.CopyFrom(delta.volume_halt)
             change.parts.add(PART_VOLUME_HALT)
+        if delta.HasField("reconcile"):
+            head.reconcile.CopyFrom(delta.reconcile)
+            head.corrections.extend(delta.corrections)
+            del head.corrections[:-MAX_CORRECTIONS]
+            change.parts.add(PART_RECONCILE)
 
     def _apply_numbers(self, delta: BotDelta, change: BotChange) -> None:
         head = self.head
         if delta.HasField("dead_man"):
             head.dead_man = delta.dead_man
+            change.parts.add(PART_DEAD_MAN)
         if delta.HasField("last_price"):
             head.last_price.CopyFrom(delta.last_price)
             change.parts.add(PART_PRICES)

@@ -1,7 +1,8 @@
-"""A bot's limits and the volume halt as the browser reads them: JSON-ready dicts, decimals as text, times in ms."""
+"""A bot's limits, volume halt, dead-man switch and reconciliation as the browser reads them; decimals are text."""
 
 from typing import Any
 
+from opensqt.live_server import names
 from opensqt.live_server.replica import BotReplica
 from opensqt.live_server.units import decimal_text, ms
 
@@ -56,5 +57,27 @@ def volume_halt(bot: BotReplica) -> Json | None:
                 "recovered": item.has_recovered,
             }
             for item in halt.symbols
+        ],
+    }
+
+
+def dead_man(bot: BotReplica) -> str | None:
+    """Return the state of the venue's dead-man switch for the bot's symbol; None while it is not known."""
+    return names.dead_man(bot.head.dead_man) if bot.head.dead_man else None
+
+
+def reconcile(bot: BotReplica) -> Json:
+    """Return how orders and position compare with what the venue lists, and what was corrected last."""
+    state = bot.head.reconcile
+    return {
+        "last_read_ms": ms(state.last_read_ns),
+        "reads": state.reads,
+        "failures": state.failures,
+        "last_error": state.last_error,
+        "suspects": state.suspects,
+        "corrected": state.corrected,
+        "corrections": [
+            {"order": item.client_order_id, "what": item.what, "evidence": item.evidence}
+            for item in bot.head.corrections
         ],
     }

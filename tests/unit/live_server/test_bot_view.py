@@ -8,7 +8,7 @@ from opensqt.live_server.bot_view import render_bot, render_change
 from opensqt.live_server.replica import BotChange, BotReplica
 from opensqt.live_server.units import UnitScale, decimal_text, optional_decimal_text
 from opensqt.proto import engine_pb2 as engine
-from opensqt.proto.trade_pb2 import InstrumentSpec
+from opensqt.proto.trade_pb2 import DEAD_MAN_STATE_ARMED, InstrumentSpec
 
 
 def floats_in(value: object) -> list[float]:
@@ -133,3 +133,23 @@ def test_decimal_messages_become_plain_text() -> None:
     assert decimal_text(DecimalMessage()) == "0"
     assert optional_decimal_text(DecimalMessage(value="0.00")) is None
     assert optional_decimal_text(DecimalMessage(value="-0.5")) == "-0.5"
+
+
+def test_the_dead_man_switch_is_told_by_name_and_unknown_is_nothing() -> None:
+    bot = BotReplica(FakeWorld().bot_state())
+    assert render_bot(bot)["dead_man"] is None
+    change = BotChange()
+    bot.apply(engine.BotDelta(bot_id=BOT_ID, dead_man=DEAD_MAN_STATE_ARMED), change)
+    assert render_change(bot, change) == {"id": BOT_ID, "dead_man": "ARMED"}
+
+
+def test_corrections_are_kept_to_the_newest_twenty() -> None:
+    bot = BotReplica(FakeWorld().bot_state())
+    for index in range(25):
+        change = BotChange()
+        told = engine.Correction(client_order_id=f"c{index}", what="order gone", evidence="two lists without it")
+        state = engine.ReconcileState(last_read_ns=5_000_000, reads=index, corrected=index + 1)
+        bot.apply(engine.BotDelta(bot_id=BOT_ID, corrections=[told], reconcile=state), change)
+    reconcile = render_change(bot, change)["reconcile"]
+    assert (reconcile["last_read_ms"], reconcile["corrected"]) == (5, 25)
+    assert [item["order"] for item in reconcile["corrections"]] == [f"c{index}" for index in range(5, 25)]

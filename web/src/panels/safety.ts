@@ -1,9 +1,9 @@
 // How safe the bot is: its state and why, every limit as a bar against its cap, the volume halt, UNKNOWN orders.
 
 import { h, KeyedRows, setAttribute, setHidden, setText } from "../dom";
-import { clockTime, NONE, percent, plain, roundText } from "../format";
+import { clockTime, percent, plain, roundText } from "../format";
 import { t, tName } from "../i18n";
-import type { HaltSymbol, RiskLimit, VolumeHalt } from "../protocol";
+import type { Correction, HaltSymbol, ReconcileState, RiskLimit, VolumeHalt } from "../protocol";
 import type { State } from "../store";
 import { limitShare } from "../verdict";
 import type { View } from "../view";
@@ -24,9 +24,11 @@ interface LimitRow {
 
 const NEAR = 0.8;
 const PLACES = 4;
+const SHOWN_CORRECTIONS = 3;
 
 export function createSafety(): Widget<SafetyInput> {
   const facts = createFacts(["safety.state", "safety.unknown", "safety.reconcile", "safety.deadMan"]);
+  const corrections = h("ul", { class: "hint", id: "corrections", hidden: true });
   const limitsTitle = h("h3", { class: "plot-title" });
   const list = h("ul", { class: "limits" });
   const noLimits = h("p", { class: "hint" });
@@ -38,7 +40,7 @@ export function createSafety(): Widget<SafetyInput> {
     ["safety.price", "num"],
     ["orders.state", ""],
   ]);
-  const panel = createPanel("safety", "safety.title", facts.root, limitsTitle, list, noLimits, haltTitle, haltLine, table.root);
+  const panel = createPanel("safety", "safety.title", facts.root, corrections, limitsTitle, list, noLimits, haltTitle, haltLine, table.root);
   const rows = new KeyedRows<RiskLimit, LimitRow>(list, (limit) => limit.name, createLimit, updateLimit);
   const symbols = new KeyedRows<HaltSymbol, { root: HTMLElement; cells: HTMLElement[] }>(
     table.body,
@@ -68,8 +70,8 @@ export function createSafety(): Widget<SafetyInput> {
         note: bot?.state.reasons.map((reason) => reason.code).join(", ") ?? "",
       });
       facts.set("safety.unknown", String(unknown));
-      const reconcile = bot?.reconcile ?? null;
-      facts.set("safety.reconcile", reconcile ? reconcileText(reconcile) : null);
+      facts.set("safety.reconcile", bot ? reconcileText(bot.reconcile) : null);
+      renderCorrections(bot?.reconcile.corrections ?? []);
       facts.set("safety.deadMan", deadManText(bot?.dead_man ?? null, state));
       const limits = bot?.limits ?? [];
       setHidden(noLimits, limits.length > 0);
@@ -77,6 +79,17 @@ export function createSafety(): Widget<SafetyInput> {
       renderHalt(bot?.volume_halt ?? null);
     },
   };
+
+  function renderCorrections(all: readonly Correction[]): void {
+    const last = all.slice(-SHOWN_CORRECTIONS).reverse();
+    setHidden(corrections, last.length === 0);
+    if (corrections.children.length !== last.length) corrections.replaceChildren(...last.map(() => h("li")));
+    last.forEach((one, index) => {
+      const line = corrections.children[index] as HTMLElement;
+      setText(line, `${one.what}: ${one.evidence}`);
+      setAttribute(line, "title", one.order || undefined);
+    });
+  }
 
   function renderHalt(halt: VolumeHalt | null): void {
     const isUsed = halt?.enabled ?? false;
@@ -88,18 +101,15 @@ export function createSafety(): Widget<SafetyInput> {
   }
 }
 
-function reconcileText(reconcile: NonNullable<NonNullable<View["bot"]>["reconcile"]>): string {
-  return t(`reconcile.${reconcile.ok ? "ok" : "differs"}`, {
-    time: reconcile.time_ms ? clockTime(reconcile.time_ms) : NONE,
-    n: reconcile.corrections,
-  });
+function reconcileText(state: ReconcileState): string {
+  const values = { time: clockTime(state.last_read_ms), n: state.corrected, suspects: state.suspects, error: state.last_error };
+  if (state.last_error) return t("reconcile.failed", values);
+  if (!state.last_read_ms) return t("reconcile.notYet");
+  return t(state.suspects > 0 ? "reconcile.suspects" : "reconcile.ok", values);
 }
 
-function deadManText(deadMan: NonNullable<View["bot"]>["dead_man"] | null, state: State): string | null {
-  if (deadMan) {
-    const text = tName("deadMan", deadMan.state);
-    return deadMan.until_ms ? `${text} · ${t("deadMan.until", { time: clockTime(deadMan.until_ms) })}` : text;
-  }
+function deadManText(deadMan: string | null, state: State): string | null {
+  if (deadMan) return tName("deadMan", deadMan);
   const can = state.market.capabilities;
   return can && !can.dead_man_switch ? tName("deadMan", "NOT_OFFERED") : null;
 }
