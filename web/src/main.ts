@@ -23,10 +23,12 @@ import type { ServerMessage } from "./protocol";
 import { createDetail } from "./screens/detail";
 import { fetchSession, logIn, logOut, type Session } from "./session";
 import { applyTheme, read, type Theme, toTheme, write } from "./settings";
-import { applyMessage, type Change, emptyState, ProtocolError } from "./store";
+import { applyMessage, type Change, emptyState, isUrgent, ProtocolError } from "./store";
 import { viewKeys, viewOf } from "./view";
 
-const DRAW_INTERVAL_MS = 40;
+/** Between two drawings: prices can wait a little, what a bot did cannot. */
+const DRAW_INTERVAL_MS = 100;
+const URGENT_INTERVAL_MS = 30;
 const AGE_INTERVAL_MS = 1_000;
 
 const state = emptyState();
@@ -39,13 +41,14 @@ let selected = decodeURIComponent(location.hash.slice(1));
 let theme: Theme = toTheme(read("theme"));
 let session: Session | null = null;
 let drawnAtMs = 0;
-let isScheduled = false;
+let drawTimer: number | undefined;
+let isUrgentScheduled = false;
 
 setLanguage(preferredLanguage(read("language"), navigator.languages));
 applyTheme(theme);
 
-const past = new Past(schedule);
-const ledger = new Ledger(schedule);
+const past = new Past(() => schedule());
+const ledger = new Ledger(() => schedule());
 const alerts = new Alerts();
 
 const header = createHeader({
@@ -78,7 +81,7 @@ const header = createHeader({
 const notices = createNotices();
 const reasons = createReasons();
 const overview = createOverview(select);
-const detail = createDetail(past, ledger, { unlock: () => void unlock(), lock: () => void lock(), redraw: schedule });
+const detail = createDetail(past, ledger, { unlock: () => void unlock(), lock: () => void lock(), redraw: () => schedule() });
 const widgets = [header, notices, reasons, overview, detail];
 
 const skip = h("a", { class: "skip", href: "#content" });
@@ -105,7 +108,9 @@ function relabel(): void {
 
 function draw(): void {
   drawnAtMs = performance.now();
-  isScheduled = false;
+  window.clearTimeout(drawTimer);
+  drawTimer = undefined;
+  isUrgentScheduled = false;
   const taken = changes;
   changes = [];
   const keys = viewKeys(state);
@@ -138,11 +143,12 @@ function footerText(): string {
 }
 
 /** Draw soon: at once when nothing was drawn lately, else when the interval is over. */
-function schedule(): void {
-  if (isScheduled) return;
-  isScheduled = true;
-  const waitMs = Math.max(0, drawnAtMs + DRAW_INTERVAL_MS - performance.now());
-  window.setTimeout(draw, waitMs);
+function schedule(isUrgent = false): void {
+  if (drawTimer !== undefined && (isUrgentScheduled || !isUrgent)) return;
+  window.clearTimeout(drawTimer);
+  isUrgentScheduled = isUrgent;
+  const intervalMs = isUrgent ? URGENT_INTERVAL_MS : DRAW_INTERVAL_MS;
+  drawTimer = window.setTimeout(draw, Math.max(0, drawnAtMs + intervalMs - performance.now()));
 }
 
 function onMessage(message: ServerMessage): void {
@@ -160,7 +166,7 @@ function onMessage(message: ServerMessage): void {
   hasSnapshot = true;
   link.clockOffsetMs = Date.now() - message.time_ms;
   alerts.update(state);
-  schedule();
+  schedule(isUrgent(message));
 }
 
 const connection = new Connection(socketUrl(), {
@@ -222,7 +228,7 @@ relabel();
 draw();
 void refreshSession();
 connection.start();
-window.setInterval(schedule, AGE_INTERVAL_MS);
+window.setInterval(() => schedule(), AGE_INTERVAL_MS);
 window.addEventListener("hashchange", () => select(decodeURIComponent(location.hash.slice(1))));
 window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   detail.applyColors();

@@ -130,6 +130,15 @@ export function applyMessage(state: State, message: ServerMessage): Change {
   return change;
 }
 
+/** Whether a message tells what a bot did, and not only that prices moved. */
+export function isUrgent(message: ServerMessage): boolean {
+  if (message.type !== "delta") return message.type === "snapshot";
+  if (message.data.sources || message.data.removed_bots) return true;
+  return (message.data.bots ?? []).some(
+    (bot) => bot.full || bot.fills || bot.orders || bot.removed_orders || bot.state || bot.journal,
+  );
+}
+
 function applySnapshot(state: State, message: Snapshot, change: Change): void {
   if (message.protocol !== PROTOCOL_VERSION) {
     throw new ProtocolError(`the server speaks protocol ${message.protocol}, this page ${PROTOCOL_VERSION}`);

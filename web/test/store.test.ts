@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "vitest";
 import type { CandleRow, Order, Slot } from "../src/protocol";
-import { applyMessage, emptyState, mergeCandle, ProtocolError, SequenceGapError, type State } from "../src/store";
+import { applyMessage, emptyState, isUrgent, mergeCandle, ProtocolError, SequenceGapError, type State } from "../src/store";
 import { delta, sampleBot, sampleOrder, sampleSlot, sampleSnapshot } from "./sample";
 
 const order = (id: string, price = "3000.00"): Order => sampleOrder({ id, price });
@@ -88,4 +88,11 @@ test("a late candle finds its place and the chart is told to redraw", () => {
     [0, 60],
   );
   assert.ok(change.candlesReset.has("ETH/USDT:USDT"));
+});
+
+test("what a bot did is urgent, a price is not", () => {
+  assert.ok(isUrgent(delta(6, { bots: [{ id: "eth", fills: [] }] })));
+  assert.ok(isUrgent(sampleSnapshot()));
+  assert.ok(!isUrgent(delta(6, { bots: [{ id: "eth", prices: sampleBot().prices }] })));
+  assert.ok(!isUrgent(delta(6, { market: {} })));
 });

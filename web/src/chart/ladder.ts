@@ -27,6 +27,7 @@ export class LadderPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneVi
   private requestUpdate: () => void = () => undefined;
   private lattice: Lattice = EMPTY;
   private lastPrice = Number.NaN;
+  private signature = "";
 
   constructor(private readonly colors: () => Colors) {}
 
@@ -44,8 +45,12 @@ export class LadderPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneVi
   }
 
   set(lattice: Lattice, lastPrice: number): void {
-    this.lattice = lattice;
     this.lastPrice = lastPrice;
+    // Painting is what costs: an unchanged lattice is painted when the chart moves, and not before.
+    const signature = JSON.stringify(lattice);
+    if (signature === this.signature) return;
+    this.signature = signature;
+    this.lattice = lattice;
     this.requestUpdate();
   }
 
