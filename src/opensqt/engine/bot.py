@@ -121,6 +121,8 @@ class Bot:
         self.next_start_check_ns = 0
         self.lattice_saved = False
         self.anchor_ticks = restored.anchor_ticks
+        self.lattice_refusal = ""
+        """Why no lattice may be laid in this run; empty = it may."""
         self.restored = restored
         self.past = LatticePast(restored.record.lattices if restored.record is not None else ())
         self.config_version = restored.config_version

@@ -8,7 +8,7 @@ configuration, else from the first valid price.
 from collections import Counter
 
 from opensqt._core.grid import Lattice
-from opensqt.domain.errors import RequestError
+from opensqt.domain.errors import ErrorReason, RequestError
 from opensqt.domain.instrument import Instrument
 from opensqt.domain.order import Side
 from opensqt.engine.bot import FLATTEN_SLOT, Bot
@@ -68,8 +68,16 @@ def _lay_lattice(bot: Bot, now_ns: int) -> bool:
         )
         bot.gate.add(Code.START_CHECK, message, now_ns)
         return False
-    if bot.anchor_ticks == 0:
-        bot.anchor_ticks = _anchor_of_own_orders(bot, instrument)
+    if bot.anchor_ticks == 0 and not bot.lattice_refusal:
+        try:
+            bot.anchor_ticks = _anchor_of_own_orders(bot, instrument)
+        except RequestError as error:
+            # Stays: pulling orders leaves fewer that could disagree, and makes nothing clearer.
+            bot.lattice_refusal = error.message
+    if bot.lattice_refusal:
+        bot.anchor_ticks = 0
+        bot.gate.add(Code.START_CHECK, bot.lattice_refusal, now_ns)
+        return False
     if bot.anchor_ticks == 0 and bot.config.grid.anchor is not None:
         bot.anchor_ticks = snap_to_ticks(bot.config.grid.anchor, instrument)
     if bot.anchor_ticks == 0:
@@ -95,7 +103,11 @@ def _lay_lattice(bot: Bot, now_ns: int) -> bool:
 
 
 def _anchor_of_own_orders(bot: Bot, instrument: Instrument) -> int:
-    """Return the anchor most of the bot's orders and fills at the venue agree on; 0 when there are none."""
+    """Return the anchor most of the bot's orders and fills at the venue agree on; 0 when there are none.
+
+    Raises:
+        RequestError: they agree on none, so they were made with another step than the configured one.
+    """
     votes: Counter[int] = Counter()
     interval, ratio = interval_ticks(bot.config.grid, instrument), ratio_ppb(bot.config.grid)
     seen = [(order.slot, order.side, order.price_ticks) for order in bot.orders.open.values()]
@@ -116,8 +128,26 @@ def _anchor_of_own_orders(bot: Bot, instrument: Instrument) -> int:
                     votes[anchor] += 1
     for anchor, _count in votes.most_common():
         if anchor > 0:
+            _check_agreement(bot, anchor, interval, ratio)
             return anchor
     return 0
+
+
+def _check_agreement(bot: Bot, anchor: int, interval: int, ratio: int) -> None:
+    """Refuse to go on where a third of the open orders or more lies on another lattice. Raises RequestError."""
+    lattice = Lattice(anchor, interval, ratio)
+    resting = [order for order in bot.orders.open.values() if order.slot != FLATTEN_SLOT]
+    agreeing = 0
+    for order in resting:
+        level = order.slot if order.side is Side.BUY else order.slot + 1
+        agreeing += level >= lattice.lowest_index and lattice.level_ticks(level) == order.price_ticks
+    if len(resting) > 2 and 3 * agreeing <= 2 * len(resting):
+        raise RequestError(
+            ErrorReason.FILTER_REJECTED,
+            f"there is no stored state, and only {agreeing} of {len(resting)} orders of this bot at the venue lie on "
+            "one lattice of the configured step: an edit of the running grid had changed it; set `grid.interval` (or "
+            "`grid.ratio`) to the step that was in force, or restore the state file",
+        )
 
 
 def ask_leverage(bot: Bot, now_ns: int) -> None:

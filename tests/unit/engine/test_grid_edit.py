@@ -14,7 +14,7 @@ from opensqt.engine.events import EditGrid, LimitsChanged, Pause, Stop, StopMode
 from opensqt.engine.grid_preview import PREVIEW_LIFE_NS, preview
 from opensqt.engine.grid_settings import Settings, settings_of
 from opensqt.engine.grid_values import EditAnswer, Preview, StepKind
-from opensqt.engine.risk.reasons import TradingState
+from opensqt.engine.risk.reasons import Code, TradingState
 
 
 def started(**grid: object) -> World:
@@ -349,3 +349,24 @@ def test_many_narrow_lots_that_would_meet_above_the_largest_order_are_refused() 
     world.settle()
     found = look(world, interval=Decimal(20))
     assert any("meet in one slot" in text and "narrower step" in text for text in found.refusals)
+
+
+def test_lost_state_of_an_edited_grid_is_not_guessed_from_the_file() -> None:
+    # The file still says 2; slots in the ids at the venue count in 5. A guess would sell lots below their cost.
+    world = holding()
+    edit(world, interval=Decimal(5))
+    # Ids of two lattices share slot numbers, which nobody can tell apart any more.
+    world.check = lambda: None  # type: ignore[method-assign]
+    world.kill(lost_database=True)
+    world.attach()
+    world.price()
+    sold = [c for c in world.sent if isinstance(c, Place)]
+    world.settle()
+    assert "an edit of the running grid had changed it" in world.bot.gate.reasons[Code.START_CHECK].message
+    assert world.bot.gate.state is TradingState.HALTED
+    assert [c for c in world.sent if isinstance(c, Place)] == sold
+    world.settings = config(grid={"interval": Decimal(5)})
+    world.kill(lost_database=True)
+    world.start()
+    assert world.bot.gate.state is TradingState.ACTIVE
+    assert world.bot.grid.lattice.interval_ticks == 500
