@@ -91,6 +91,14 @@ simulate: $(VENV)/.installed $(VENV)/.test-tools ## Run SEEDS seeds of the whole
 crash: $(VENV)/.installed $(VENV)/.test-tools ## Kill the processes of a trading bot KILLS=200 times (SEED=1) and prove that nothing is lost or doubled
 	PYTHONPATH=tests $(BIN)/python -m crash --kills $(or $(KILLS),200) --seed $(or $(SEED),1) $(ARGS)
 
+.PHONY: soak
+soak: $(VENV)/.installed $(VENV)/.test-tools ## Replay CAPTURE="files" for DAYS=4 simulated days; resident memory, handles and threads must stay flat
+	PYTHONPATH=tests $(BIN)/python -m soak --days $(or $(DAYS),4) $(or $(CAPTURE),$(sort $(wildcard ../shared/data/binance_spot/raw_ws_NEXOUSDT_*))) $(ARGS)
+
+.PHONY: fuzz
+fuzz: $(VENV)/.installed $(VENV)/.test-tools ## Fuzz one TARGET for SECONDS=60; TARGET=list names them
+	$(BIN)/python -m fuzz $(if $(filter list,$(TARGET)),--list,$(TARGET) --seconds $(or $(SECONDS),60)) $(ARGS)
+
 .PHONY: bench
 bench: $(VENV)/.installed $(VENV)/.test-tools ## Every benchmark, about ten minutes: one table, and bench/results/latest.json
 	$(BIN)/python -m pytest bench -o testpaths= -o timeout=600 --benchmark-quiet --full $(ARGS)

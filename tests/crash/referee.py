@@ -61,7 +61,8 @@ def stop_flat(report: Report, look: Look, world: World) -> None:
     if report.unexplained != "0":
         report.problems.append(f"the engine calls {report.unexplained} unexplained")
     for name in ("live_server", "engine", "connector"):
-        code = world.services[name].stop()
+        service = world.services[name]
+        code = service.stop() if service.process is not None else 0
         if code:
             report.problems.append(f"{name} ended with {code} when it was asked to stop")
 

@@ -55,7 +55,7 @@ class Sim:
     def call(self, method: str, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = Request(self.access["control"] + path, data=data, method=method)
-        with urlopen(request, timeout=10) as reply:
+        with urlopen(request, timeout=30) as reply:
             return json.load(reply)
 
     def audit(self) -> dict[str, Any]:
@@ -64,7 +64,11 @@ class Sim:
 
     def close(self) -> None:
         self.process.terminate()
-        self.process.wait(10)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(10)
         assert self.process.stdout is not None
         self.process.stdout.close()
 

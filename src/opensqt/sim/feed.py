@@ -45,6 +45,10 @@ class Feed:
         """Return whether the source has ended."""
         return self._source.next_time_ns() is None
 
+    def hold(self, duration_ns: int) -> None:
+        """Let the market stand still for a while: all that is to come comes later by so much."""
+        self._start_ns += duration_ns
+
     def pop(self, now_ns: int) -> Iterator[MarketEvent]:
         """Yield the events up to a time of the venue.
 

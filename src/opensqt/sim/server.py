@@ -28,6 +28,7 @@ from opensqt.sim.http_shell import HttpShell
 from opensqt.sim.ws_shell import WsShell
 
 TURN_S: Final = 0.005
+MAX_CATCH_UP_NS: Final = 200 * NS_PER_MS
 _STOP_S: Final = 2.0
 _MAX_BODY: Final = 1 << 20
 
@@ -59,7 +60,8 @@ class SimServer:
     ) -> None:
         self._config = config
         self._clock = clock
-        self._feed = open_feed(clock.now_ns())
+        self._turned_ns = clock.now_ns()
+        self._feed = open_feed(self._turned_ns)
         self.plan = FaultPlan(config.fault_seed)
         self.connections = Connections(self.plan, self.real_ms)
         self.venue = BinanceVenue(
@@ -115,6 +117,9 @@ class SimServer:
     def turn(self) -> None:
         """Bring the venue up to now."""
         now_ns = self._clock.now_ns()
+        # A machine that cannot keep up gets a slower market. Catching up would take longer than it lasted, and so on.
+        self._feed.hold(max(0, now_ns - self._turned_ns - MAX_CATCH_UP_NS))
+        self._turned_ns = now_ns
         for event in self._feed.pop(now_ns):
             self.venue.on_market(event)
         self.venue.advance(now_ns)

@@ -42,3 +42,14 @@ def test_funding_is_announced_for_the_venues_own_clock() -> None:
     hours_ms = 8 * 3_600_000
     assert all(0 < mark.next_funding_time_ms - NOW // 1_000_000 <= hours_ms for mark in marks)
     assert all(mark.next_funding_time_ms % hours_ms == 0 for mark in marks)
+
+
+def test_a_market_that_is_held_goes_on_later_and_loses_nothing() -> None:
+    held, free = feed(4.0), feed(4.0)
+    before = list(held.pop(NOW + SECOND))
+    held.hold(3 * SECOND)
+    assert not list(held.pop(NOW + 2 * SECOND))
+    after = list(held.pop(NOW + 5 * SECOND))
+    whole = list(free.pop(NOW + 2 * SECOND))
+    assert len(before) + len(after) == len(whole)
+    assert all(event.time_ns >= NOW + 4 * SECOND for event in after)
