@@ -24,6 +24,8 @@ PONG_WITHIN_S: Final = 5.0
 HANDSHAKE_TIMEOUT_S: Final = 8.0
 MAX_FRAME_BYTES: Final = 4 * 1024 * 1024
 MAX_MESSAGE_BYTES: Final = 8 * 1024 * 1024
+MAX_PIECES: Final = 10_000
+"""Of one message: empty ones have no size, but take memory all the same."""
 
 OnMessage = Callable[[bytes], None]
 OnClosed = Callable[[str], None]
@@ -61,6 +63,10 @@ class _Listener(WSListener):
         self._size += frame.payload_size
         if self._size > MAX_MESSAGE_BYTES:
             self.why = f"a message was longer than {MAX_MESSAGE_BYTES} bytes"
+            transport.disconnect()
+            return
+        if len(self._parts) >= MAX_PIECES:
+            self.why = f"a message came in more than {MAX_PIECES} pieces"
             transport.disconnect()
             return
         self._parts.append(frame.get_payload_as_bytes())
