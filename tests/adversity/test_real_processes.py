@@ -29,10 +29,10 @@ ACTIVE = engine_pb2.TRADING_STATE_ACTIVE
 
 
 @contextmanager
-def quoting(*names: str) -> Iterator[tuple[World, Look]]:
+def quoting(*names: str, **changes: dict[str, Any]) -> Iterator[tuple[World, Look]]:
     """A bot that quotes; `names` are services beside connector and engine."""
     with TemporaryDirectory(prefix="opensqt-") as folder:
-        world = World(Path(folder), seed=21)
+        world = World(Path(folder), seed=21, changes=changes)
         try:
             for name in ("connector", "engine", *names):
                 world.services[name].start()
@@ -201,3 +201,27 @@ def test_f36_real_engine_that_reads_nothing_for_a_while_misses_no_order_event() 
             os.kill(engine.process.pid, signal.SIGCONT)
             assert wait_until(lambda: look.quoting(0), 40), look.bot()
         assert_books_agree(world, look)
+
+
+@pytest.mark.parametrize("mode", ["cancel", "flatten"])
+def test_f55_real_sigterm_during_a_storm_leaves_nothing_and_the_exit_code_says_so(mode: str) -> None:
+    with quoting(engine={"on_stop": mode}) as (world, look):
+        assert wait_until(lambda: (bot := look.bot()) is not None and bot.pnl.fills >= 1, 60)
+        faults(
+            world,
+            {"kind": "latency", "route": "ws-api order.*", "ms": 50, "jitter_ms": 300},
+            {"kind": "lost_reply", "route": "ws-api order.*", "probability": 0.2},
+            {"kind": "duplicate_frame", "route": "private", "probability": 0.2},
+        )
+        time.sleep(3)
+        engine = world.services["engine"]
+        code = engine.stop(60)
+        truth = world.sim.audit()
+        if code == 0:
+            assert not truth["open_orders"], engine.last_words()
+            if mode == "flatten":
+                assert not truth["positions"], engine.last_words()
+        else:
+            # It could not: then the code says so, and something is left.
+            assert truth["open_orders"] or truth["positions"], engine.last_words()
+        assert code != -signal.SIGKILL, "it did not end by itself"
