@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
+import grpc
 from grpc import aio
 from models.grid_venue import SYMBOL, Venue
 
@@ -63,6 +64,9 @@ class FakeConnector(ExchangeServiceServicer):
         self.skip_sequence = False
         self.mute = False
         self.stubborn = False
+        self.candles: dict[str, list[resources_pb2.Candle]] = {}
+        self.candle_news: asyncio.Queue[resources_pb2.Candle] = asyncio.Queue()
+        self.histories: list[str] = []
         self.unary_cancels: list[str] = []
         self.truncate_fills = False
         self.refuse_hello: Exception | None = None
@@ -220,6 +224,16 @@ class FakeConnector(ExchangeServiceServicer):
                 self.venue.events.append(result.order)
         self.changed()
         return exchange_pb2.BatchCancelOrdersResponse()
+
+    async def GetHistoricalKlines(self, request: Any, context: Any) -> exchange_pb2.GetHistoricalKlinesResponse:
+        self.histories.append(request.symbol)
+        if request.symbol not in self.candles:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"{request.symbol} is not served")
+        return exchange_pb2.GetHistoricalKlinesResponse(candles=self.candles[request.symbol][-request.limit :])
+
+    async def SubscribeKlines(self, request: Any, context: Any) -> AsyncIterator[resources_pb2.Candle]:
+        while True:
+            yield await self.candle_news.get()
 
     async def GetFills(self, request: Any, context: Any) -> exchange_pb2.GetFillsResponse:
         start = int(request.page_token or "0")

@@ -67,8 +67,8 @@ class RiskConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
     Limits count the position with everything working, pending and unknown on top. `position_safety_check` is how many
     levels the account must be able to afford before the bot starts. Opening orders are pulled when data stayed unusable
-    for `stale_pull_ms`. `price_collar_bps` is how far an order may reach through mark and index. Rates of orders and
-    fills are per side.
+    for `stale_pull_ms`. `price_collar_bps` is how far an order may reach through mark and index.
+    `max_orders_per_second` paces opening orders; the fill rate counts each side.
     """
 
     max_position: PositiveDecimal | None = None
