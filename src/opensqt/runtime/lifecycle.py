@@ -28,6 +28,9 @@ EXIT_FAILURE = 1
 EXIT_USAGE = 2
 EXIT_HARD_STOP = 130
 STOP_TIMEOUT_S = 20.0
+THREAD_SLICE_S = 0.0005
+"""How long another thread (the disk's, gRPC's, metrics) may compute while the loop has something to do; Python's own
+default of 5 ms is the whole budget of an order."""
 
 SUPERVISOR_PID_VARIABLE = "OPENSQT_SUPERVISOR_PID"
 """Set by whoever starts services together; a service that sees it ends when that process does."""
@@ -79,6 +82,7 @@ def run_service(
     """
     try:
         _follow_supervisor()
+        sys.setswitchinterval(THREAD_SLICE_S)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_run(main, stop_timeout_s))
     except KeyboardInterrupt:  # before the handlers were in place

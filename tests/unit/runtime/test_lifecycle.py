@@ -128,3 +128,15 @@ def test_a_supervised_task_that_fails_stops_the_service():
 
 def test_mains_number_is_the_exit_code():
     assert finish(start("async def main(lifecycle):\n    return 3"))[0] == 3
+
+
+def test_no_thread_holds_the_loop_up_for_longer_than_an_order_may_take():
+    code, out, err = finish(
+        start(
+            """
+            async def main(lifecycle):
+                print(sys.getswitchinterval())
+            """
+        )
+    )
+    assert (code, float(out)) == (0, pytest.approx(0.0005)), err
