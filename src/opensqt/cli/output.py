@@ -30,13 +30,20 @@ def print_line(text: str, *, to_stderr: bool = False) -> None:
 
 
 def print_columns(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table with a head; all columns but the first and the last are right-aligned."""
+    """Print a table with a head, one line per row; all columns but the first and the last are right-aligned.
+
+    Where the terminal is too narrow the last column is cut.
+    """
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 2), header_style="dim")
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1), header_style="dim")
+    last = len(head) - 1
     for index, name in enumerate(head):
-        table.add_column(name, justify="right" if 0 < index < len(head) - 1 else "left", no_wrap=index == 0)
+        is_text = index in (0, last)
+        # Only the last one may give way.
+        width = None if index == last else max(len(name), *(len(row[index]) for row in rows), 1)
+        table.add_column(name, justify="left" if is_text else "right", no_wrap=True, min_width=width)
     for row in rows:
         table.add_row(*row)
     # Into a file or a pipe, a row is one line.
