@@ -127,7 +127,8 @@ def engine_section(folder: Path, symbols: list[str], *, address: str, buy_window
                     "max_open_orders": buy_window + 30,
                     "price_source": "mid",
                 },
-                "risk": {"max_orders_per_second": 1_000, "position_safety_check": 1},
+                # A stalled machine merges steps, and a jump of several levels must not make the grid hold back here.
+                "risk": {"max_orders_per_second": 1_000, "position_safety_check": 1, "jumps": {"sigmas": 0}},
             }
             for number, symbol in enumerate(symbols)
         ],
