@@ -8,6 +8,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import final
 
+import structlog
+
 from opensqt._core.book import OrderBook
 from opensqt.connector import trade_frames as frames
 from opensqt.connector.adapter import Capabilities, SessionStatus
@@ -36,6 +38,8 @@ from opensqt.domain.order_state import OrderState
 from opensqt.proto import events_pb2, market_data_pb2, types_pb2
 
 CandleKey = tuple[str, int, int]
+
+_log = structlog.get_logger(__name__)
 
 HOPS = (Hop.VENUE, Hop.DECODE, Hop.PUBLISH, Hop.SUBMIT, Hop.SEND, Hop.ACKNOWLEDGE, Hop.TICK_TO_ORDER, Hop.LOOP_LAG)
 """What the connector measures."""
@@ -198,9 +202,13 @@ class ConnectorCore:
             )
 
     def on_fill(self, fill: Fill) -> None:
-        """Take an execution; one that was seen is ignored."""
+        """Take an execution; one that was seen is ignored, unless it says something else now."""
         if self.mirror.on_fill(fill):
             self._last_fill = fill
+            self.trade.publish(fill.symbol, lambda: frames.fill_frame(fill))
+        elif self.mirror.contradicts(fill):
+            # Not kept: the first report stands. The engines are told, for they call for help and read everything again.
+            _log.error("fill_contradicts", trade_id=fill.trade_id, client_order_id=fill.client_order_id)
             self.trade.publish(fill.symbol, lambda: frames.fill_frame(fill))
 
     def on_account(self, account: Account) -> None:

@@ -40,6 +40,7 @@ from opensqt.domain.order_state import OrderState
 Reply = Callable[[OutcomeReport], None]
 
 MAX_IN_FLIGHT = 10_000
+MAX_LOST_CANCELS = 6
 
 
 class _InFlight(msgspec.Struct):
@@ -79,6 +80,7 @@ class OrderGateway:
         self._window_ns = window_ns
         self._started_ns = started_ns
         self._pending: dict[str, PendingExposure] = {}
+        self._lost_cancels: dict[str, int] = {}
 
     # ---- in: what is wanted
 
@@ -221,12 +223,20 @@ class OrderGateway:
             self._placed(command, report, now_ns)
         elif isinstance(command, Amend):
             self._amended(command, report)
+        self._count_lost_cancels(command, report)
         entry.reply(report)
         return None
 
     def on_order(self, order: Order) -> None:
         """Learn from a push: an order that the venue shows is settled."""
         self.unsettled.seen(order.client_order_id)
+
+    def _count_lost_cancels(self, command: VenueCommand, report: OutcomeReport) -> None:
+        symbol = command.request.symbol if isinstance(command, Place) else command.symbol
+        if report.outcome is Outcome.CONFIRMED:
+            self._lost_cancels.pop(symbol, None)
+        elif report.outcome is Outcome.UNKNOWN and isinstance(command, Cancel | CancelAll):
+            self._lost_cancels[symbol] = self._lost_cancels.get(symbol, 0) + 1
 
     def expire(self, now_ns: int) -> None:
         """Give the result UNKNOWN to every command whose answer did not come in time."""
@@ -259,6 +269,10 @@ class OrderGateway:
     def in_flight_count(self) -> int:
         """Return how many commands wait for their outcome."""
         return len(self._in_flight)
+
+    def cancels_arrive(self, symbol: str) -> bool:
+        """Return whether cancels of a symbol seem to reach the venue: not when many in a row have no known outcome."""
+        return self._lost_cancels.get(symbol, 0) < MAX_LOST_CANCELS
 
     def arrival_left_ns(self, client_order_id: str, now_ns: int) -> int:
         """Return for how long an order that the venue denies now may still reach it; 0 = the denial is proof.

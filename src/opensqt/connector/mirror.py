@@ -44,7 +44,7 @@ class AccountMirror:
         self._open: dict[str, Order] = {}
         self._ended: OrderedDict[str, Order] = OrderedDict()
         self._by_exchange_id: dict[tuple[str, str], str] = {}
-        self._trade_ids: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._trade_ids: OrderedDict[tuple[str, str], tuple[Side, int, int]] = OrderedDict()
         self._flow_ids: OrderedDict[str, None] = OrderedDict()
         self._open_count: dict[str, int] = {}
         self._open_lots: dict[tuple[str, Side], int] = {}
@@ -88,11 +88,16 @@ class AccountMirror:
         key = (fill.symbol, fill.trade_id)
         if key in self._trade_ids:
             return False
-        self._trade_ids[key] = None
+        self._trade_ids[key] = (fill.side, fill.price_ticks, fill.lots)
         if len(self._trade_ids) > 2 * MAX_RECENT_FILLS:
             self._trade_ids.popitem(last=False)
         self.fills.append(fill)
         return True
+
+    def contradicts(self, fill: Fill) -> bool:
+        """Return whether a trade id that was seen comes with other data now."""
+        known = self._trade_ids.get((fill.symbol, fill.trade_id))
+        return known is not None and known != (fill.side, fill.price_ticks, fill.lots)
 
     def on_cash_flow(self, flow: CashFlow) -> bool:
         """Take a wallet change; return False when its id was seen."""

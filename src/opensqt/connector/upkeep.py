@@ -48,8 +48,10 @@ class Upkeep:
         core = self._core
         core.tick(self._max_book_age_ms)
         now_ns = core.clock.monotonic_ns()
-        # Where a placement's fate is unknown for long, the venue's countdown is the last to ask: it is not refreshed.
+        # Where a placement's fate is unknown for long, or cancels do not arrive, the venue's countdown is the only way
+        # left: it is not refreshed.
         attended = core.trade.attended_symbols() - core.gateway.unsettled.stubborn_symbols(now_ns)
+        attended = frozenset(filter(core.gateway.cancels_arrive, attended))
         self._adapter.watch_engines(attended, core.leases.claimed_symbols())
         commands = core.trade.vanished(now_ns)
         if commands:

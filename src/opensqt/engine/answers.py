@@ -27,6 +27,7 @@ MAX_QUERY_SPACING_NS = 10 * NS_PER_S
 ABSENT_READS_NEEDED = 2
 OWED_FILLS_PATIENCE_NS = 2 * NS_PER_S
 MARGIN_REST_NS = 5 * NS_PER_S
+LOST_CANCELS_NEEDED = 3
 DEFAULT_RATE_REST_NS = NS_PER_S
 VENUE_REST_NS = 10 * NS_PER_S
 """How long a bot waits before it tries an order again where the venue said that it takes none now."""
@@ -67,12 +68,31 @@ def take_order(bot: Bot, order: Order, now_ns: int, evidence: str) -> None:
         cause = Cause.VENUE_EXPIRED  # it had been accepted: the venue took it back
     if cause is not Cause.VENUE_REJECTED:
         tracked.acked = True
+    if (order.price_ticks, order.lots) != (tracked.price_ticks, tracked.lots) and not order.state.is_terminal:
+        _take_terms(bot, tracked, order, now_ns)
     bot.orders.move(tracked, cause, evidence)
     if tracked.owes_fills and tracked.owing_since_ns == 0:
         tracked.owing_since_ns = now_ns
     bot.orders.sync(tracked)
     if was is not tracked.state:
         _after_move(bot, tracked, was, now_ns)
+
+
+def _take_terms(bot: Bot, tracked: TrackedOrder, order: Order, now_ns: int) -> None:
+    """Somebody else amended one of our orders: it is what the venue says, and goes where its slot wants another."""
+    if order.price_ticks <= 0 or order.lots <= 0:
+        return
+    bot.journal(
+        "warning",
+        "AMENDED_BY_OTHERS",
+        f"{order.client_order_id} was {tracked.lots} lots at {tracked.price_ticks} ticks and is {order.lots} at "
+        f"{order.price_ticks} now",
+        now_ns,
+    )
+    tracked.price_ticks, tracked.lots = order.price_ticks, order.lots
+    tracked.live_price_ticks = order.price_ticks
+    if bot.grid is not None:
+        tracked.live_price_ticks = bot.grid.at_its_level(tracked.slot, tracked.side, order.price_ticks)
 
 
 def _take_stranger(bot: Bot, order: Order, evidence: str) -> None:
@@ -203,6 +223,8 @@ def _read_cancel(bot: Bot, order: TrackedOrder, result: Result, now_ns: int) -> 
     elif result.outcome is not Outcome.CONFIRMED or result.order is None:
         # Gone, or not known: how it ended, and with how much filled, only a query tells.
         make_unknown(bot, order, f"cancel {result.outcome.name}: {result.message}", now_ns)
+        if result.outcome is Outcome.UNKNOWN:
+            cancel_lost(bot, order, now_ns)
 
 
 def _read_query(bot: Bot, order: TrackedOrder, result: Result, now_ns: int) -> None:
@@ -240,6 +262,26 @@ def _settle_absent(bot: Bot, order: TrackedOrder, now_ns: int) -> None:
     bot.corrections.append(change)
     bot.unsaid.corrections.append(change)
     bot.reconciler.soon(now_ns)
+
+
+def cancel_lost(bot: Bot, order: TrackedOrder, now_ns: int) -> None:
+    """Nobody knows whether a cancel arrived. Again and again so: ask for all orders to be cancelled with one request.
+
+    All of the symbol's when nobody else has any there; else ours alone. What does not help is the venue's dead-man
+    switch, which the connector lets run out when no cancel of a symbol is confirmed any more.
+    """
+    order.lost_cancels += 1
+    if order.lost_cancels % LOST_CANCELS_NEEDED:
+        return
+    if any(sent.kind is Kind.CANCEL_ALL and sent.symbol == bot.symbol for sent in bot.outbox.in_flight.values()):
+        return
+    bot.journal(
+        "alarm",
+        "CANCELS_LOST",
+        f"{order.lost_cancels} cancels of {order.client_order_id} have no known outcome: all orders are cancelled now",
+        now_ns,
+    )
+    bot.outbox.cancel_all(bot.symbol, bot.tag if bot.orders.foreign else "", now_ns)
 
 
 _READERS: dict[Kind, Callable[[Bot, TrackedOrder, Result, int], None]] = {

@@ -4,11 +4,21 @@ from collections.abc import Iterable
 from typing import Final, final
 
 from opensqt.domain.clock import NS_PER_S
-from opensqt.engine.commands import Cancel, Command, Place, Query, Reattach, SendCommand, SetLeverage, StoreRecord
+from opensqt.engine.commands import (
+    Cancel,
+    CancelAll,
+    Command,
+    Place,
+    Query,
+    Reattach,
+    SendCommand,
+    SetLeverage,
+    StoreRecord,
+)
 
 REATTACH_SPACING_NS: Final = 10 * NS_PER_S
 
-_SENT = (Place, Cancel, Query, SetLeverage)
+_SENT = (Place, Cancel, CancelAll, Query, SetLeverage)
 
 
 def sort_commands(commands: Iterable[Command]) -> tuple[list[SendCommand], list[StoreRecord], Reattach | None]:

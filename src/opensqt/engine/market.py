@@ -64,10 +64,16 @@ class MarketView:
 
     @property
     def price2_ticks(self) -> int:
-        """Return twice the reference price (the last trade, else the mid); 0 unless the book is valid."""
+        """Return twice the reference price (the last trade, else the mid); 0 unless the book is valid.
+
+        A last trade outside of the touch is older than it: the nearer side of the touch stands then, so
+        that a stream of trades that has stopped never prices an order.
+        """
         if not self.valid:
             return 0
-        return 2 * self.last_ticks if self.use_last and self.last_ticks else self.bid_ticks + self.ask_ticks
+        if self.use_last and self.last_ticks:
+            return 2 * min(max(self.last_ticks, self.bid_ticks), self.ask_ticks)
+        return self.bid_ticks + self.ask_ticks
 
     def mark_price(self, instrument: Instrument) -> Decimal:
         """Return the price to value the position at: the mark, else the mid, else the last trade, else 0."""

@@ -38,8 +38,8 @@ class TrackedOrder:
     __slots__ = (
         "absent_reads", "acked", "booked_lots", "booked_ticks_lots", "cancel_at_ns", "client_order_id",
         "config_version", "created_ns", "exchange_order_id", "handle", "history", "inputs", "live_price_ticks",
-        "lots", "order_type", "owing_since_ns", "price_ticks", "queries", "query_at_ns", "reason", "reduce_only",
-        "revision", "rule", "sent_ns", "side", "slot", "state", "symbol", "time_in_force", "updated_ns",
+        "lost_cancels", "lots", "order_type", "owing_since_ns", "price_ticks", "queries", "query_at_ns", "reason",
+        "reduce_only", "revision", "rule", "sent_ns", "side", "slot", "state", "symbol", "time_in_force", "updated_ns",
         "venue_filled_lots",
     )  # fmt: skip
 
@@ -71,6 +71,7 @@ class TrackedOrder:
         self.acked = bool(order.exchange_order_id)
         self.sent_ns = 0
         self.cancel_at_ns = 0
+        self.lost_cancels = 0
         self.query_at_ns = 0
         self.queries = 0
         self.absent_reads = 0

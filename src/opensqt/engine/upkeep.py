@@ -85,6 +85,8 @@ def give_up_commands(core: "EngineCore", now_ns: int) -> None:
             order.query_at_ns = now_ns
         else:
             answers.make_unknown(bot, order, f"no answer to the {command.kind.value}", now_ns)
+            if command.kind is Kind.CANCEL:
+                answers.cancel_lost(bot, order, now_ns)
 
 
 def tick(bot: Bot, now_ns: int) -> None:

@@ -11,8 +11,6 @@ from typing import Any, TypeVar
 
 from simulation.world.exchange import (
     ACCOUNT,
-    CANCEL_RESERVE,
-    ORDERS_PER_10S,
     RECEIVE_WINDOW_NS,
     Exchange,
     MarketNews,
@@ -26,14 +24,14 @@ from opensqt._core.fixed import Increment
 from opensqt.connector.adapter import AdapterSink, BookWriter, Capabilities, CashFlowPage, FillPage, SessionStatus
 from opensqt.connector.commands import Amend, Cancel, CancelAll, Outcome, OutcomeReport, Place, VenueCommand
 from opensqt.connector.market_types import Channel
-from opensqt.connector.rate_budget import RateWindow
+from opensqt.connector.rate_budget import Lane, RateBudget, RateWindow
 from opensqt.connector.venues.binance.account_book import AccountBook
 from opensqt.connector.venues.binance.book_sync import BookSync
 from opensqt.connector.venues.binance.dead_man import DeadMan
 from opensqt.connector.venues.binance.takeover import Takeover
 from opensqt.domain.account import Account, Position
 from opensqt.domain.clock import NS_PER_MS
-from opensqt.domain.errors import ErrorReason, NotFoundError, OpensqtError, UnavailableError
+from opensqt.domain.errors import ErrorReason, LimitError, NotFoundError, OpensqtError, UnavailableError
 from opensqt.domain.instrument import Instrument
 from opensqt.domain.market import BookValidity
 from opensqt.domain.order import Order
@@ -55,6 +53,7 @@ class VenuePort:
     def __init__(self, exchange: Exchange, wires: dict[str, Wire]) -> None:
         self.exchange = exchange
         self.wires = wires
+        self.budget: RateBudget | None = None
         self.on_never: Callable[[VenueCommand], None] = lambda _command: None
         """Told of a command that did not and will never take effect."""
 
@@ -62,8 +61,15 @@ class VenuePort:
         """Ask; `read` looks at the venue when the question arrives there. What it finds travels back."""
         answer: Answer[T] = Answer()
         exchange, wire = self.exchange, self.wires["query"]
+        if self.budget is not None:
+            try:
+                self.budget.take(Lane.QUERY, process.monotonic_ns(), {})
+            except LimitError as error:
+                answer.fail(error)  # the circuit is open: no request leaves
+                return answer
 
         def arrived() -> None:
+            exchange.requests += 1
             mood, now_ns = exchange.mood, exchange.timeline.now_ns
             bad = now_ns < mood.maintenance_until_ns or now_ns < mood.banned_until_ns
             if bad or (mood.query_error and wire._rng.random() < mood.query_error):
@@ -322,8 +328,8 @@ class SimAdapter:
         )
         self.rate_windows = (
             RateWindow(
-                scope="account", name="orders_10s", interval_ms=10_000, limit=ORDERS_PER_10S,
-                cancel_reserve=CANCEL_RESERVE,
+                scope="account", name="orders_10s", interval_ms=10_000, limit=self.exchange.orders_per_10s,
+                cancel_reserve=self.exchange.orders_per_10s // 5,
             ),
         )  # fmt: skip
         self.instruments: dict[str, Instrument] = {}
@@ -348,6 +354,7 @@ class SimAdapter:
         self.sink = sink
         instrument = self.exchange.instrument
         self.instruments[instrument.symbol] = instrument
+        self._port.budget = sink.budget
         sink.on_instrument(instrument)
         sink.budget.align(self.venue_time_ns() - self._process.monotonic_ns())
         self.book = AccountBook(sink)
@@ -507,9 +514,7 @@ class SimAdapter:
     async def _fetch_snapshot(self) -> None:
         exchange = self.exchange
         try:
-            data = await self._port.query(
-                self._process, "depth", lambda: exchange.walk.snapshot_json(exchange.timeline.now_ns)
-            )
+            data = await self._port.query(self._process, "depth", exchange.snapshot)
         except OpensqtError as error:
             self.sync.on_snapshot_failed(error.message, self._process.monotonic_ns())
         else:

@@ -37,7 +37,6 @@ from opensqt.matching.venue import SimulatedVenue
 ACCOUNT = "sim"
 RECEIVE_WINDOW_NS = 2 * SECOND
 ORDERS_PER_10S = 300
-CANCEL_RESERVE = 60
 WINDOW_NS = 10 * SECOND
 PARTIAL_FILLS = 0.15
 
@@ -106,6 +105,13 @@ class Exchange:
         self.view = self.venue.view
         self.step_ns = 50 * MS
         self.orders_per_10s = ORDERS_PER_10S
+        self.requests = 0
+        """How many commands and questions have arrived."""
+        self.depth_is_muted = False
+        self.spoil_depth: Callable[[bytes], bytes] | None = None
+        """Changes the next depth message on its way out, once."""
+        self.spoil_snapshot: Callable[[bytes], bytes] | None = None
+        """Changes every snapshot, until it is taken away."""
         self.user_streams: dict[int, Callable[[UserNews], None]] = {}
         self.market_streams: dict[int, Callable[[MarketNews], None]] = {}
         self.on_private: Callable[[list[VenueEvent]], None] = lambda _events: None
@@ -141,7 +147,10 @@ class Exchange:
             self.countdown_ends_ns = 0
             self.timeline.note("dead-man fires")
             self._tell(self.venue.cancel_all(ACCOUNT, self.symbol, "", 0, now_ns))
-        self._tell_market(MarketNews(depth=depth))
+        if self.spoil_depth is not None:
+            depth, self.spoil_depth = self.spoil_depth(depth), None
+        if not self.depth_is_muted:
+            self._tell_market(MarketNews(depth=depth))
         mark = self.view.mark(self.symbol)
         if mark is not None and mark is not self._mark:
             self._mark = mark
@@ -151,6 +160,19 @@ class Exchange:
             for tell in list(self.user_streams.values()):
                 tell(UserNews())
         self.timeline.at(now_ns + self.step_ns, None, "market", self._step)
+
+    def trade_with(self, order: Order, lots: int) -> None:
+        """Let somebody trade at the price of one of our orders."""
+        now_ns = self.timeline.now_ns
+        aggressor = Side.SELL if order.side is Side.BUY else Side.BUY
+        trade = self.walk.print_at(now_ns, aggressor, order.price_ticks, lots)
+        self._market(trade)
+        self._tell_market(MarketNews(trade=_public(trade)))
+
+    def snapshot(self) -> bytes:
+        """Return the book as the REST reply says it."""
+        data = self.walk.snapshot_json(self.timeline.now_ns)
+        return data if self.spoil_snapshot is None else self.spoil_snapshot(data)
 
     def _trade_with_the_best(self, now_ns: int) -> None:
         """Let somebody take a part of our best order, when it is at the touch or better."""
@@ -217,6 +239,7 @@ class Exchange:
 
     def command(self, command: VenueCommand, sent_ns: int) -> Reply:
         """Execute one command that has arrived, or refuse it at the gate."""
+        self.requests += 1
         now_ns, mood, random = self.timeline.now_ns, self.mood, self._rng.random
         if now_ns < mood.banned_until_ns:
             return Reply(None, 418, (mood.banned_until_ns - now_ns) // MS)

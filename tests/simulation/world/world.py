@@ -18,7 +18,7 @@ from typing import Any
 from simulation.world.adapter import VenuePort
 from simulation.world.connector_host import ConnectorHost
 from simulation.world.engine_host import EngineHost
-from simulation.world.exchange import ACCOUNT, Exchange
+from simulation.world.exchange import ACCOUNT, ORDERS_PER_10S, Exchange
 from simulation.world.faults import FAULTS, Fault
 from simulation.world.invariants import Checks
 from simulation.world.reads import VenueReads
@@ -27,12 +27,14 @@ from simulation.world.wires import NS_PER_US, Connection, Weather, Wire
 
 from opensqt.connector.veto import VetoConfig
 from opensqt.domain.fill import Fill
-from opensqt.domain.order import Order
+from opensqt.domain.order import Order, Side
 from opensqt.domain.order_state import OrderState
+from opensqt.engine.bot import Bot
 from opensqt.engine.commands import Command
 from opensqt.engine.config import BotConfig, EngineConfig, GridConfig, ReconcileConfig, RiskConfig
 from opensqt.engine.core import EngineCore
 from opensqt.engine.events import Event, Resume
+from opensqt.engine.risk.reasons import Code, TradingState
 from opensqt.matching.sources.instruments import known_instrument
 from opensqt.runtime.config import GrpcClientConfig
 
@@ -48,6 +50,8 @@ class World:
         seed: of everything random.
         grid, risk: what differs from the usual bot.
         engine: what differs in the engine's configuration.
+        veto: the connector's caps.
+        orders_per_10s: what the venue allows.
     """
 
     def __init__(
@@ -58,12 +62,14 @@ class World:
         risk: dict[str, Any] | None = None,
         engine: dict[str, Any] | None = None,
         veto: VetoConfig | None = None,
+        orders_per_10s: int = ORDERS_PER_10S,
     ) -> None:
         self.seed = seed
         self.timeline = Timeline()
         self.instrument = known_instrument("ETHUSDT")
         self.symbol = self.instrument.symbol
         self.exchange = Exchange(self.timeline, self.instrument, self.rng("exchange"), start_ticks=START_TICKS)
+        self.exchange.orders_per_10s = orders_per_10s
         self.weather = {name: Weather(4 * MS, 6 * MS) for name in VENUE_WIRES}
         self.link_weather = Weather(200 * NS_PER_US, 200 * NS_PER_US)
         wires = {name: Wire(self.timeline, weather, self.rng(name), name) for name, weather in self.weather.items()}
@@ -85,6 +91,18 @@ class World:
         self._crash_at = (0, 0)
         self.tell: Callable[[EngineCore, Fill | Order, int], object] = _tell
         self._wire_checks()
+
+    @classmethod
+    def trading(cls, seed: int, seconds: float = 3.0, **settings: Any) -> "World":
+        """Return a world that has traded for a while and has orders on both sides."""
+        world = cls(seed, **settings)
+        world.start()
+        world.run(int(seconds * SECOND))
+        world.wait_until(
+            lambda: bool(world.own(Side.BUY)) and bool(world.own(Side.SELL)), 30.0, what="both sides quoted"
+        )
+        assert world.bot.gate.state is TradingState.ACTIVE, world.codes()
+        return world
 
     def rng(self, name: str) -> Random:
         """Return a generator of this seed for one purpose."""
@@ -166,7 +184,34 @@ class World:
             )
         )
 
-    # ---- looking
+    # ---- waiting and looking
+
+    def wait_until(self, holds: Callable[[], bool], seconds: float = 10.0, *, what: str = "") -> None:
+        """Let time pass until something holds; an AssertionError says what did not."""
+        deadline_ns = self.timeline.now_ns + int(seconds * SECOND)
+        while not holds():
+            assert self.timeline.now_ns < deadline_ns, f"not within {seconds} s: {what or holds}"
+            self.run(5 * MS)
+
+    @property
+    def bot(self) -> Bot:
+        """Return the bot of the engine's present run."""
+        return self.engine.bot
+
+    def codes(self) -> set[Code]:
+        """Return the reasons that hold."""
+        return set(self.bot.gate.reasons)
+
+    def journal(self, code: str) -> list[str]:
+        """Return what the bot noted for people under a code, in this run."""
+        return [record.message for record in self.bot.recent_journal if record.code == code]
+
+    def own(self, side: Side) -> list[Order]:
+        """Return our orders of a side at the venue, the one nearest to the price first."""
+        orders = [
+            order for order in self.venue_orders() if order.side is side and self.bot.owner(order.client_order_id)
+        ]
+        return sorted(orders, key=lambda order: -order.side.sign * order.price_ticks)
 
     @property
     def now_s(self) -> float:

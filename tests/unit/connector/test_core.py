@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import msgspec
 from models.connector_parts import BTC, GENEROUS, MARK, SYMBOL, order, request
 
 from opensqt.connector.adapter import Capabilities, SessionStatus
@@ -268,3 +269,15 @@ def test_market_stream_that_goes_down_is_told_per_symbol_while_the_book_stays_va
         ("", False, "no trades"),
         (SYMBOL, False, "no trades"),
     ]
+
+
+def test_fill_with_a_known_id_and_other_data_is_told_and_not_kept() -> None:
+    rig = Rig()
+    session = rig.attach()
+    rig.items(session)
+    rig.core.on_fill(fill("1", 10))
+    rig.core.on_fill(fill("1", 10))
+    rig.core.on_fill(msgspec.structs.replace(fill("1", 10), lots=7))
+    assert [item.fill.lots for item in rig.items(session)] == [1, 7]
+    (first, *_others) = rig.items(rig.attach("e2", 2))
+    assert [f.lots for f in first.snapshot.fills] == [1]

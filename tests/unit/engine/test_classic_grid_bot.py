@@ -2,12 +2,15 @@
 
 from decimal import Decimal
 
+import msgspec
 from models.grid_venue import SYMBOL, Venue, World, config, instrument
 
 from opensqt.domain.errors import ErrorReason
 from opensqt.domain.order import Side, TimeInForce
+from opensqt.domain.order_state import OrderState
 from opensqt.engine.commands import Cancel, Place
 from opensqt.engine.events import BookTop, LastTrade
+from opensqt.engine.market import MarketView
 from opensqt.engine.risk.reasons import Code, TradingState
 
 
@@ -229,3 +232,26 @@ def test_margin_refusal_stops_opening_for_a_while() -> None:
     world.settle()
     assert Code.INSUFFICIENT_MARGIN not in world.bot.gate.reasons
     assert len(buys(world)) == 9
+
+
+def test_last_trade_outside_of_the_touch_never_prices_an_order() -> None:
+    market = MarketView(use_last=True)
+    market.take_top(BookTop(SYMBOL, 300_000, 300_010, True))
+    market.take_trade(LastTrade(SYMBOL, 300_004))
+    assert market.price2_ticks == 600_008
+    market.take_top(BookTop(SYMBOL, 290_000, 290_010, True))
+    assert market.price2_ticks == 580_020, "the trades have stopped, the book has fallen"
+
+
+def test_order_that_somebody_else_amended_is_what_the_venue_says_and_goes() -> None:
+    world = World()
+    world.start()
+    order = next(order for order in world.venue.open_orders if order.side is Side.BUY)
+    world.turn(
+        msgspec.structs.replace(
+            order, price_ticks=order.price_ticks - 37, lots=order.lots + 3, updated_time_ns=order.updated_time_ns + 1
+        )
+    )
+    tracked = world.bot.orders.by_id[order.client_order_id]
+    assert (tracked.price_ticks, tracked.lots) == (order.price_ticks - 37, order.lots + 3)
+    assert tracked.state is OrderState.PENDING_CANCEL

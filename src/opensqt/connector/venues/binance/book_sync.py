@@ -33,6 +33,7 @@ FIRST_RETRY_MS: Final = 200
 MAX_RETRY_MS: Final = 5_000
 STALE_AFTER_TRIES: Final = 5
 DISAGREEMENTS: Final = 5
+KEPT_DIFFERENCES: Final = 8
 SETTLED_AFTER: Final = 20
 """So many diffs in a row make the next trouble a new one, with an immediate snapshot."""
 
@@ -45,6 +46,22 @@ class Best(msgspec.Struct, frozen=True):
     bid_lots: int
     ask_ticks: int
     ask_lots: int
+
+
+class BookCopy(msgspec.Struct, frozen=True):
+    """A book as packed levels, as of an update id."""
+
+    last_id: int
+    bids: bytes
+    asks: bytes
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A book that was not believed any more, why, and the one that was fetched instead."""
+
+    why: str
+    ours: BookCopy
+    fresh: BookCopy
 
 
 class Counts(msgspec.Struct):
@@ -88,6 +105,8 @@ class BookSync:
         self._disbelieved_id = -1
         self._disagreements = 0
         self._in_a_row = 0
+        self._doubted: tuple[str, BookCopy] | None = None
+        self.differences: deque[Difference] = deque(maxlen=KEPT_DIFFERENCES)
 
     def set_units(self, price: Increment, lot: Increment, now_ns: int) -> None:
         """Count in the units of a new revision: everything is fetched anew."""
@@ -119,6 +138,10 @@ class BookSync:
             return False
         self._due_ns = None
         self.last_id = self.first_id = self._snapshot_id = self._decoder.last_id
+        if self._doubted is not None:
+            why, ours = self._doubted
+            self._doubted = None
+            self.differences.append(Difference(why, ours, self._copy()))
         self.time_ms = self._decoder.transaction_time_ms
         buffered, self._buffer = self._buffer, deque()
         for message in buffered:
@@ -218,11 +241,11 @@ class BookSync:
         self.time_ms = self._decoder.transaction_time_ms
         if self.book.is_crossed:
             self.counts.crossed += 1
-            self._restart("best bid was not below best ask", now_ns)
+            self._doubt("best bid was not below best ask", now_ns)
         elif self._is_contradicted():
             self.counts.contradicted += 1
             self._disbelieved_id = self._best.update_id if self._best is not None else -1
-            self._restart("the best-bid/ask stream shows other prices", now_ns)
+            self._doubt("the best-bid/ask stream shows other prices", now_ns)
         else:
             self._in_a_row += 1
             if self._in_a_row == SETTLED_AFTER:
@@ -240,6 +263,14 @@ class BookSync:
             return False
         self._disagreements += 1
         return self._disagreements >= DISAGREEMENTS
+
+    def _doubt(self, why: str, now_ns: int) -> None:
+        """Begin anew, and keep what was wrong to be compared with what comes instead."""
+        self._doubted = (why, self._copy())
+        self._restart(why, now_ns)
+
+    def _copy(self) -> BookCopy:
+        return BookCopy(self.last_id, self.book.pack(True), self.book.pack(False))
 
     def _restart(self, why: str, now_ns: int) -> None:
         self._buffer.clear()
