@@ -263,7 +263,7 @@ async def test_f26_skew_that_no_order_has_met_yet_stops_opening_while_cancels_pa
         placed = await rig.place()
         engine = Engine(rig.client)
         await engine.hello(symbols=[SYMBOL])
-        rig.sim.fault("clock_offset", ms=3_000)
+        rig.sim.fault("clock_offset", ms=1_200)
         await until(lambda: "clock skew" in rig.core.session.reason)
         item = await engine.wait_for(
             lambda item: item.HasField("feed") and item.feed.symbol == SYMBOL and not item.feed.market_stream_up
