@@ -14,7 +14,7 @@ from opensqt.domain.errors import ErrorReason
 from opensqt.domain.order import Order
 from opensqt.domain.order_state import Cause, OrderState
 from opensqt.engine.bot import Bot
-from opensqt.engine.commands import Reattach
+from opensqt.engine.commands import Ask, AskKind, Reattach
 from opensqt.engine.events import Outcome, Result
 from opensqt.engine.orders import TrackedOrder
 from opensqt.engine.outbox import Kind
@@ -265,23 +265,22 @@ def _settle_absent(bot: Bot, order: TrackedOrder, now_ns: int) -> None:
 
 
 def cancel_lost(bot: Bot, order: TrackedOrder, now_ns: int) -> None:
-    """Nobody knows whether a cancel arrived. Again and again so: ask for all orders to be cancelled with one request.
+    """Nobody knows whether a cancel arrived. Again and again so: have everything on the symbol cancelled at once.
 
-    All of the symbol's when nobody else has any there; else ours alone. What does not help is the venue's dead-man
-    switch, which the connector lets run out when no cancel of a symbol is confirmed any more.
+    What does not help either is left to the venue's dead-man switch, which the connector lets run out when no cancel of
+    a symbol is confirmed any more.
     """
     order.lost_cancels += 1
     if order.lost_cancels % LOST_CANCELS_NEEDED:
         return
-    if any(sent.kind is Kind.CANCEL_ALL and sent.symbol == bot.symbol for sent in bot.outbox.in_flight.values()):
-        return
-    bot.journal(
-        "alarm",
-        "CANCELS_LOST",
-        f"{order.lost_cancels} cancels of {order.client_order_id} have no known outcome: all orders are cancelled now",
-        now_ns,
-    )
-    bot.outbox.cancel_all(bot.symbol, bot.tag if bot.orders.foreign else "", now_ns)
+    lost = f"{order.lost_cancels} cancels of {order.client_order_id} have no known outcome"
+    if bot.orders.foreign:
+        # Orders of others are never touched.
+        text = f"{lost}, and {len(bot.orders.foreign)} orders of others forbid cancelling all; look at the venue"
+    else:
+        text = f"{lost}: everything on {bot.symbol} is cancelled"
+        bot.outbox.ask(Ask(AskKind.CANCEL_ALL, bot.symbol))
+    bot.journal("alarm", "CANCELS_LOST", text, now_ns)
 
 
 _READERS: dict[Kind, Callable[[Bot, TrackedOrder, Result, int], None]] = {

@@ -6,7 +6,6 @@ from typing import Final, final
 from opensqt.domain.clock import NS_PER_S
 from opensqt.engine.commands import (
     Cancel,
-    CancelAll,
     Command,
     Place,
     Query,
@@ -18,7 +17,7 @@ from opensqt.engine.commands import (
 
 REATTACH_SPACING_NS: Final = 10 * NS_PER_S
 
-_SENT = (Place, Cancel, CancelAll, Query, SetLeverage)
+_SENT = (Place, Cancel, Query, SetLeverage)
 
 
 def sort_commands(commands: Iterable[Command]) -> tuple[list[SendCommand], list[StoreRecord], Reattach | None]:

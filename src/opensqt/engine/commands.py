@@ -34,14 +34,6 @@ class Cancel(msgspec.Struct, frozen=True):
     exchange_order_id: str
 
 
-class CancelAll(msgspec.Struct, frozen=True):
-    """Cancel every order of a symbol with one request; with a tag only those of that bot, one by one."""
-
-    command_id: int
-    symbol: str
-    bot_tag: str
-
-
 class Query(msgspec.Struct, frozen=True):
     """Ask what became of an order."""
 
@@ -225,7 +217,7 @@ class GridVersionRecord(msgspec.Struct, frozen=True, kw_only=True):
     document: str
 
 
-SendCommand = Place | Cancel | CancelAll | Query | SetLeverage
+SendCommand = Place | Cancel | Query | SetLeverage
 StoreRecord = (
     BotRecord
     | BaselineRecord

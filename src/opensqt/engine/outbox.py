@@ -6,7 +6,7 @@ from typing import final
 import msgspec
 
 from opensqt.domain.order import OrderRequest
-from opensqt.engine.commands import Ask, Cancel, CancelAll, Command, Place, Query, StoreRecord
+from opensqt.engine.commands import Ask, Cancel, Command, Place, Query, StoreRecord
 
 
 @unique
@@ -15,7 +15,6 @@ class Kind(Enum):
 
     PLACE = "place"
     CANCEL = "cancel"
-    CANCEL_ALL = "cancel of all"
     QUERY = "query"
 
 
@@ -48,11 +47,6 @@ class Outbox:
         """Send a cancel."""
         command_id = self._track(symbol, client_order_id, Kind.CANCEL, now_ns)
         self._commands.append(Cancel(command_id, symbol, client_order_id, exchange_order_id))
-
-    def cancel_all(self, symbol: str, bot_tag: str, now_ns: int) -> None:
-        """Send a cancel of every order of a symbol, or of one bot's."""
-        command_id = self._track(symbol, "", Kind.CANCEL_ALL, now_ns)
-        self._commands.append(CancelAll(command_id, symbol, bot_tag))
 
     def query(self, symbol: str, client_order_id: str, now_ns: int) -> None:
         """Send a query."""

@@ -17,7 +17,7 @@ from opensqt.domain.convert_trade import (
 from opensqt.domain.errors import invalid_field
 from opensqt.domain.fill import Fill
 from opensqt.domain.wire_enum import reason_from_wire
-from opensqt.engine.commands import Cancel, CancelAll, Place, Query, SetLeverage
+from opensqt.engine.commands import Cancel, Place, Query, SetLeverage
 from opensqt.engine.events import Attached, Event, Outcome, Result
 from opensqt.proto import trade_pb2
 
@@ -86,7 +86,7 @@ def read_items(items: Iterable[trade_pb2.TradeItem]) -> list[Event]:
 
 
 def write_batch(
-    commands: Sequence[Place | Cancel | CancelAll | Query], trigger_receive_ns: int, decided_ns: int
+    commands: Sequence[Place | Cancel | Query], trigger_receive_ns: int, decided_ns: int
 ) -> trade_pb2.TradeRequest:
     """Write one turn's commands as one message."""
     batch = trade_pb2.CommandBatch(trigger_receive_ns=trigger_receive_ns, decided_ns=decided_ns)
@@ -98,9 +98,6 @@ def write_batch(
             message.cancel.symbol = command.symbol
             message.cancel.client_order_id = command.client_order_id
             message.cancel.exchange_order_id = command.exchange_order_id
-        elif isinstance(command, CancelAll):
-            message.cancel_all.symbol = command.symbol
-            message.cancel_all.bot_tag = command.bot_tag
         else:
             message.query.symbol = command.symbol
             message.query.client_order_id = command.client_order_id
