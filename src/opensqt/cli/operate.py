@@ -20,6 +20,7 @@ from opensqt.cli.supervisor import ServiceSpec, Supervisor, SupervisorSettings
 from opensqt.domain.clock import NS_PER_S, Clock
 from opensqt.domain.errors import OpensqtError
 from opensqt.proto import engine_pb2, engine_pb2_grpc
+from opensqt.runtime.alerts import Alerts, AlertsConfig
 from opensqt.runtime.clock import SystemClock
 from opensqt.runtime.config import GrpcClientConfig
 from opensqt.runtime.grpc_client import open_channel
@@ -37,6 +38,7 @@ class Plan(msgspec.Struct, frozen=True):
     engine_token_file: str | None
     page_url: str | None
     on_ready: Callable[[], None] | None = None
+    alerts: AlertsConfig = AlertsConfig()
 
 
 BotReader = Callable[[], Awaitable[list[engine_pb2.BotState] | None]]
@@ -52,6 +54,7 @@ class Operation:
         self._line = line
         self._clock = clock or SystemClock()
         self._stop = asyncio.Event()
+        self._alerts = Alerts(plan.alerts, "supervisor")
         self._supervisor = Supervisor(
             plan.specs,
             stop_order=[name for name in STOP_ORDER if name in {spec.name for spec in plan.specs}],
@@ -60,6 +63,7 @@ class Operation:
             clock=self._clock,
             rng=rng or Random(os.getpid()),  # noqa: S311  jitter, not secrets
         )
+        self._supervisor.on_crash_loop = self._tell_crash_loop
 
     @property
     def left_code(self) -> int:
@@ -72,6 +76,7 @@ class Operation:
         Raises CliError when a service cannot run. All services are stopped in any case.
         """
         with _signals(self._stop, self._supervisor):
+            self._alerts.start()
             try:
                 if not await self._or_stopped(self._supervisor.start()):
                     return None
@@ -80,7 +85,13 @@ class Operation:
             finally:
                 self._line.notice("stopping")
                 await asyncio.shield(self._supervisor.stop())
+                await asyncio.to_thread(self._alerts.close)
                 self._plan.state.withdraw()
+
+    def _tell_crash_loop(self, name: str, how: str) -> None:
+        text = f"{name} dies again and again; it last {how}. Its log is in {self._plan.state.path}/logs"
+        self._line.notice(text)
+        self._alerts.raise_alert("alarm", f"crash loop {name}", f"{name} crash-loops", text)
 
     async def _operate(self, duration_s: float | None) -> Report | None:
         started_ns = self._clock.monotonic_ns()

@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import final
 
+from opensqt.cli.crash_loops import CrashLoops
 from opensqt.cli.errors import EXIT_LEFT, EXIT_UNVERIFIED, CliError
 from opensqt.cli.probe import Probe
 from opensqt.cli.process import ChildProcess
@@ -81,6 +82,9 @@ class Supervisor:
         self._stopping = False
         self.left_code = 0
         """Exit code of a service that could not leave the market as it was told to; 0 = none."""
+        self._loops = CrashLoops()
+        self.on_crash_loop: Callable[[str, str], None] = lambda _name, _what: None
+        """Told of a service that dies again and again, with how it ended."""
 
     @property
     def pids(self) -> dict[str, int]:
@@ -168,6 +172,8 @@ class Supervisor:
                 raise _ended(spec, child, "cannot run")
             if self._clock.monotonic_ns() - started_ns > HEALTHY_RESET_NS:
                 backoff.reset()
+            if self._loops.note(spec.name, self._clock.monotonic_ns()):
+                self.on_crash_loop(spec.name, how_it_ended(code))
             pause_ms = backoff.next_ms()
             self._report(spec.name, f"{how_it_ended(code)}; starting it again in {pause_ms} ms")
             await asyncio.sleep(pause_ms / 1000)

@@ -26,6 +26,7 @@ from opensqt.cli.sim_state import begin_on_sim
 from opensqt.cli.state_dir import StateDir
 from opensqt.cli.status_line import StatusLine
 from opensqt.cli.umbrella_config import UmbrellaConfig, client_of, dump_config, load_any
+from opensqt.runtime.alerts import AlertsConfig
 
 SIM_ACCESS_FILE = "sim.json"
 
@@ -122,7 +123,16 @@ def plan_of(name: str, config: UmbrellaConfig, folder: StateDir) -> Plan:
         engine=engine,
         engine_token_file=token_file,
         page_url=_page_url(config),
+        alerts=_alerts(config),
     )
+
+
+def _alerts(config: UmbrellaConfig) -> AlertsConfig:
+    """Return where the supervisor tells of crash loops: where the engine tells, else the connector."""
+    for section in (config.engine, config.connector):
+        if section is not None and section.alerts.urls is not None:
+            return section.alerts
+    return AlertsConfig()
 
 
 class _Both(msgspec.Struct, frozen=True):

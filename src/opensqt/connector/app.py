@@ -13,6 +13,7 @@ import orjson
 import structlog
 
 from opensqt.connector.adapter import VenueAdapter
+from opensqt.connector.alarms import AlarmFacts, ConnectorAlarms
 from opensqt.connector.config import ConnectorConfig
 from opensqt.connector.core import ConnectorCore
 from opensqt.connector.market_types import Channel, ChannelKind
@@ -30,7 +31,9 @@ from opensqt.connector.upkeep import Upkeep
 from opensqt.domain.clock import Clock
 from opensqt.domain.errors import ErrorReason, LimitError, UnavailableError
 from opensqt.domain.latency import Hop
+from opensqt.domain.market import DeadManState
 from opensqt.domain.order import Order
+from opensqt.runtime.alerts import Alerts
 from opensqt.runtime.clock import SystemClock
 from opensqt.runtime.config import EXIT_CONFIG, ConfigError, load_config
 from opensqt.runtime.garbage import settle_heap
@@ -75,6 +78,8 @@ class Connector:
         self.core.leases.restore(state.leases, state.bot_epochs, clock.monotonic_ns())
         self._saved_state = state
         self._save_failed = False
+        self._alarms = ConnectorAlarms(self.adapter.capabilities.exchange)
+        self._alerts = Alerts(config.alerts, "connector")
         self.server: GrpcServer | None = None
         self.handlers: dict[str, Handler] = {}
         """What is served, by full method name; filled by `start`."""
@@ -88,6 +93,7 @@ class Connector:
         """
         server = GrpcServer(self.config.grpc, roles=ROLES, clock=self._clock, services=[SERVICE_NAME])
         self._save_state()
+        self._alerts.start()
         await self.adapter.start(self.core)
         for symbol in self.adapter.instruments:
             self.core.book(symbol)
@@ -121,6 +127,8 @@ class Connector:
             while True:
                 self.server.health.set(SERVICE_NAME, self.core.is_serving)
                 upkeep.tick()
+                for alarm in self._alarms.judge(self._facts(), self._clock.monotonic_ns()):
+                    self._alerts.raise_alert(*alarm)
                 self._try_to_save_state()
                 await asyncio.sleep(TICK_S)
 
@@ -133,6 +141,21 @@ class Connector:
             await self.server.stop(STOP_GRACE_S)
         await self.adapter.stop()
         self._try_to_save_state()
+        await asyncio.to_thread(self._alerts.close)
+
+    def _facts(self) -> AlarmFacts:
+        core, session = self.core, self.core.session
+        left_ns, reason = core.budget.circuit(self._clock.monotonic_ns())
+        return AlarmFacts(
+            market_up=session.market_stream_up,
+            private_up=session.private_stream_up,
+            reason=session.reason,
+            circuit_left_ns=left_ns,
+            circuit_reason=reason,
+            needs_approval=frozenset(
+                symbol for symbol in core.feeds if core.dead_man(symbol) is DeadManState.NEEDS_APPROVAL
+            ),
+        )
 
     async def _ask(self, order: Order) -> Order:
         async with asyncio.timeout(QUERY_TIMEOUT_S):

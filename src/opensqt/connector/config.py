@@ -7,6 +7,7 @@ import msgspec
 
 from opensqt.connector.registry import VENUES, VenueSections
 from opensqt.connector.veto import VetoConfig
+from opensqt.runtime.alerts import AlertsConfig
 from opensqt.runtime.config import GrpcServerConfig, LogConfig, MetricsConfig
 
 DEFAULT_PORT = 50051
@@ -25,6 +26,7 @@ class ConnectorConfig(VenueSections, frozen=True, forbid_unknown_fields=True):
     state_file: Path = Path("connector.json")
     max_book_age_ms: Annotated[int, msgspec.Meta(ge=100)] = 5_000
     command_timeout_ms: Annotated[int, msgspec.Meta(ge=100, le=60_000)] = 5_000
+    alerts: AlertsConfig = AlertsConfig()
     log: LogConfig = LogConfig()
     metrics: MetricsConfig = MetricsConfig()
 

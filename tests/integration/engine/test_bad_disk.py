@@ -141,6 +141,24 @@ async def test_engine_without_room_on_its_disk_does_not_start(running: Running) 
     assert not running.connector.hellos
 
 
+async def test_deleted_state_file_is_made_anew_with_the_same_orders(running: Running) -> None:
+    await running.start()
+    venue = running.connector.venue
+    await until(lambda: len(venue.open_orders) == 9)
+    fill_nearest(running.connector)
+    await until(lambda: len(venue.open_orders) == 9 and any(o.side is Side.SELL for o in venue.open_orders))
+    await running.stop()
+    resting, placed = {order.client_order_id for order in venue.open_orders}, len(venue.placed)
+    for path in running.folder.glob("engine.db*"):
+        path.unlink()
+    await running.start()
+    assert {order.client_order_id for order in venue.open_orders} == resting
+    assert len(venue.placed) == placed
+    bot = await running.bot()
+    assert not bot.pnl.history_complete
+    assert bot.position.lots == sum(slot.held_lots for slot in bot.slots) == 10
+
+
 async def test_damaged_state_file_is_moved_aside_and_the_same_orders_are_adopted(running: Running) -> None:
     await running.start()
     venue = running.connector.venue

@@ -60,9 +60,18 @@ def test_f48_nothing_grows_without_bound(monkeypatch: pytest.MonkeyPatch) -> Non
     world.start()
     world.exchange.walk.speed = 3.0
     world.run(120 * SECOND)
-    roots = (world.engine.core, world.connector.core, world.engine.books)
+    roots = (
+        world.engine.core,
+        world.engine.books,
+        world.checks.publisher,
+        world.checks.replica,
+        world.connector.core,
+        world.connector.adapter,
+    )
+    world.checks.replica.take_changes()  # the page's server does, many times a second
     first, placed = census(*roots), world.checks.placements
     world.run(240 * SECOND)
+    world.checks.replica.take_changes()
     second = census(*roots)
     assert world.checks.placements - placed > 200, "something must have happened"
     bounded = {"AccountMirror.fills", "Bot.recent_fills", "Bot.recent_journal", "AccountMirror.flows"}

@@ -39,6 +39,10 @@ FAKE = textwrap.dedent(
         time.sleep(0.2)
         (folder / f"{name}.healthy").unlink()
         sys.exit(3)
+    if behaviour == "crash-always":
+        (folder / f"{name}.healthy").write_text("")
+        time.sleep(0.1)
+        sys.exit(9)
     if behaviour == "bad-after-crash":
         if count == 2:
             sys.exit(78)
@@ -239,3 +243,23 @@ def _wait_for(look, timeout_s: float = 15.0):
             return found[0]
         time.sleep(0.05)
     return None
+
+
+async def test_a_service_that_dies_again_and_again_is_told_apart(make):
+    supervisor, reports = make(("connector", "crash-always"))
+    told: list[str] = []
+    looping = asyncio.Event()
+
+    def note(name: str, how: str) -> None:
+        told.append(f"{name} {how}")
+        looping.set()
+
+    supervisor.on_crash_loop = note
+    await supervisor.start()
+    watching = asyncio.create_task(supervisor.watch())
+    await asyncio.wait_for(looping.wait(), 30)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    await supervisor.stop()
+    assert told[0] == "connector ended with exit code 9"
+    assert sum("starting it again" in line for line in reports) >= 2
