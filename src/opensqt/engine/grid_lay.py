@@ -98,7 +98,12 @@ def _relay(bot: Bot, old: Lattice, new: Lattice, now_ns: int) -> None:
     for order in bot.orders.open.values():
         if order.slot != FLATTEN_SLOT:
             bot.orders.dirty_slots.add(order.slot)
-            order.slot = carried(old, new, order.slot, order.side)
+            slot = carried(old, new, order.slot, order.side)
+            if slot != order.slot:
+                order.history.append(
+                    f"{order.state.value}: slot {order.slot} is {slot} since version {bot.config_version}"
+                )
+            order.slot = slot
     bot.orders.rebuild_live()
     bot.mark_leaving()
     merge_remnants(bot, now_ns)

@@ -89,6 +89,7 @@ class LiveServer:
                 names.SOURCE_BUDGET: 0,
             },
         )
+        self.sources = board
         replica = EngineReplica()
         market = MarketStore(config.limits.candles)
         legacy = LegacyRooms(market, symbols)

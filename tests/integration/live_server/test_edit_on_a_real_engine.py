@@ -28,8 +28,14 @@ ANN = "token-of-ann-in-the-tests"
 
 
 class Stack:
-    def __init__(self, connector: FakeConnector, host: str, database: Path) -> None:
-        self.connector, self._host, self.database = connector, host, database
+    def __init__(self, connector: FakeConnector, server: LiveServer, database: Path) -> None:
+        self.connector, self.database = connector, database
+        self._server = server
+        self._host = server.web_server.url.removeprefix("http://")
+
+    def reconnects(self) -> int:
+        """How often the page's server lost the engine's stream, or got out of step with it."""
+        return self._server.sources.reconnects()["engine"]
 
     async def ask(self, path: str, body: object = None) -> Any:
         def send() -> Any:
@@ -74,7 +80,7 @@ async def stack(tmp_path: Path) -> AsyncIterator[Stack]:
     stop = asyncio.Event()
     serving = asyncio.create_task(server.run(stop))
     await server.web_server.wait_started()
-    made = Stack(connector, server.web_server.url.removeprefix("http://"), tmp_path / "engine.db")
+    made = Stack(connector, server, tmp_path / "engine.db")
 
     async def knows_the_bot() -> bool:
         return bool((await made.ask("/api/bots/eth/grid/versions"))[0] == 200)
@@ -118,6 +124,11 @@ async def test_what_the_browser_was_shown_is_what_the_venue_then_has(stack: Stac
 
     await until(is_done)
     assert len(before) - len(gone) == told["untouched_orders"]
+
+    # The page's copy of the bot still has the engine's hash, event by event.
+    status, health = await stack.ask("/health")
+    assert (health["engine_up"], health["replica_verified"]) == (True, True)
+    assert stack.reconnects() == 0
 
     status, refused = await stack.ask("/api/bots/eth/grid/apply", body)
     assert (status, refused["error"]["reason"]) == (409, "VERSION_CONFLICT")

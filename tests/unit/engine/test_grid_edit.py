@@ -10,7 +10,7 @@ from opensqt.domain.errors import ErrorReason
 from opensqt.domain.order import Side
 from opensqt.engine.commands import Cancel, Place
 from opensqt.engine.config import RangeConfig
-from opensqt.engine.events import EditGrid, LimitsChanged, Pause, Stop, StopMode
+from opensqt.engine.events import EditGrid, LimitsChanged, Pause, Stop, StopMode, StoreHealth
 from opensqt.engine.grid_preview import PREVIEW_LIFE_NS, preview
 from opensqt.engine.grid_settings import Settings, settings_of
 from opensqt.engine.grid_values import EditAnswer, Preview, StepKind
@@ -150,6 +150,14 @@ def test_a_fill_of_an_order_of_the_old_lattice_is_booked_in_the_slot_that_took_o
     world.check_settled()
 
 
+def test_an_order_that_stays_tells_that_its_slot_got_another_number() -> None:
+    world = holding()
+    edit(world, interval=Decimal(10))
+    order = next(o for o in world.bot.orders.open.values() if o.price_ticks == 298_000)
+    assert order.slot == -2
+    assert "LIVE: slot -10 is -2 since version 2" in order.history
+
+
 def test_edited_lattice_outlives_a_crash_and_so_do_orders_of_the_old_one() -> None:
     world = holding()
     edit(world, interval=Decimal(4))
@@ -264,6 +272,15 @@ def test_a_stopped_bot_and_one_without_a_price_cannot_be_edited() -> None:
     assert "stopped" in look(world, buy_window=5).refusals[0]
     fresh = World()
     assert "not laid yet" in look(fresh, buy_window=5).refusals[0]
+
+
+def test_an_edit_that_the_disk_would_not_take_is_refused() -> None:
+    world = holding()
+    world.turn(StoreHealth(False, "no space left"))
+    found = look(world, buy_window=5)
+    assert "no space left" in found.refusals[0]
+    world.turn(StoreHealth(True))
+    assert look(world, buy_window=5).refusals == ()
 
 
 def test_limits_are_edited_with_the_grid_and_hold_at_once() -> None:
