@@ -8,7 +8,8 @@ import pytest
 from models.binance_rig import trading, until
 from models.connector_rig import SYMBOL, Engine
 
-from opensqt.connector.venues.binance import clock_watch
+from opensqt.connector.venues.binance import clock_watch, upkeep
+from opensqt.connector.venues.binance import requests_account as ask
 from opensqt.domain.clock import NS_PER_S
 from opensqt.domain.errors import ErrorReason, LimitError, OpensqtError
 from opensqt.domain.market import BookValidity
@@ -276,6 +277,19 @@ async def test_f26_skew_that_no_order_has_met_yet_stops_opening_while_cancels_pa
         )
         await until(lambda: rig.core.is_serving)
         assert rig.core.session.market_stream_up
+
+
+async def test_f40_an_account_switched_to_hedge_mode_stops_opening_until_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "SETTINGS_EVERY_NS", NS_PER_S)
+    async with trading(tmp_path) as rig:
+        await rig.adapter.rest.query(ask.set_hedge_mode(is_on=True), "test")
+        await until(lambda: "hedge mode" in rig.core.session.reason)
+        assert not rig.core.session.market_stream_up
+        assert not rig.core.is_serving
+        await rig.adapter.rest.query(ask.set_hedge_mode(is_on=False), "test")
+        await until(lambda: rig.core.is_serving)
 
 
 async def test_f39_coarser_tick_leaves_a_valid_book_although_levels_rest_between_the_ticks(tmp_path: Path) -> None:

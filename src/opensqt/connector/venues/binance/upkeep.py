@@ -17,7 +17,7 @@ from opensqt.connector.venues.binance.queries import BinanceQueries
 from opensqt.connector.venues.binance.start_checks import StartChecks
 from opensqt.connector.venues.binance.takeover import Takeover
 from opensqt.domain.clock import NS_PER_S, Clock
-from opensqt.domain.errors import ErrorReason, OpensqtError
+from opensqt.domain.errors import AuthError, ErrorReason, OpensqtError, StateError
 from opensqt.domain.market import DeadManState
 
 REFRESH_AFTER_NS: Final = NS_PER_S
@@ -30,6 +30,9 @@ CLOCK_ROUND: Final = 3
 """Questions per measurement of the clock."""
 
 _FORBIDDEN: Final = frozenset({ErrorReason.BAD_CREDENTIALS, ErrorReason.VENUE_PERMISSION, ErrorReason.NOT_SUPPORTED})
+
+_UNFIT: Final = frozenset({ErrorReason.POSITION_MODE, ErrorReason.VENUE_PERMISSION, ErrorReason.BAD_CREDENTIALS})
+"""What makes an account unfit for trading until somebody changes it at the venue."""
 
 _log = structlog.get_logger(__name__)
 
@@ -50,7 +53,7 @@ class Upkeep:
         clock: Clock,
         venue_ns: Callable[[], int],
         clock_watch: ClockWatch,
-        on_clock: Callable[[str], None],
+        on_trouble: Callable[[str], None],
         on_dead_man: Callable[[str, DeadManState], None],
     ) -> None:
         self._checks = checks
@@ -63,7 +66,8 @@ class Upkeep:
         self._clock = clock
         self._venue_ns = venue_ns
         self._clock_watch = clock_watch
-        self._on_clock = on_clock
+        self._on_trouble = on_trouble
+        self._account_problem = ""
         self._on_dead_man = on_dead_man
         now_ns = clock.monotonic_ns()
         self._heal_ns = self._settings_ns = self._refresh_ns = self._income_ns = now_ns
@@ -101,7 +105,7 @@ class Upkeep:
 
     async def _clock_round(self, now_ns: int) -> None:
         watch = self._clock_watch
-        self._on_clock(watch.problem(now_ns))
+        self._on_trouble(watch.problem(now_ns) or self._account_problem)
         if watch.is_due(now_ns):
             watch.begin(now_ns)
             watch.measured(await self._checks.clock_samples(CLOCK_ROUND, is_wrong=watch.was_refused))
@@ -116,8 +120,20 @@ class Upkeep:
             await self._takeover.balances()
         if now_ns - self._settings_ns >= SETTINGS_EVERY_NS:
             self._settings_ns = now_ns
-            await self._checks.modes()
+            await self._check_modes()
             await self._checks.symbol_settings(list(self._q.listings.instruments.values()))
+
+    async def _check_modes(self) -> None:
+        """Stop opening when the account was switched to another mode, or may no longer trade."""
+        try:
+            await self._checks.modes()
+        except (StateError, AuthError) as error:
+            if error.reason not in _UNFIT:
+                raise
+            self._account_problem = error.message
+            _log.error("account_unfit", why=error.message)
+        else:
+            self._account_problem = ""
 
     async def _income_round(self, now_ns: int) -> None:
         if self._book.needs_income:
