@@ -32,6 +32,8 @@ from opensqt.proto.latency_pb2 import HopLatency
 MAX_FILLS: Final = 200
 MAX_JOURNAL: Final = 100
 MAX_CORRECTIONS: Final = 20
+COPY_HEAD_EVERY: Final = 200
+"""Changes. A message keeps all memory it ever took for its parts until it is gone; so it must go now and then."""
 
 # Parts of a bot that are replaced whole, under the name the browser knows them by.
 PART_STATE: Final = "state"
@@ -84,7 +86,18 @@ class BotReplica:
         journal: newest last, at most 100.
     """
 
-    __slots__ = ("_hashes", "connections", "fills", "head", "journal", "orders", "scale", "slots", "state_hash")
+    __slots__ = (
+        "_changes",
+        "_hashes",
+        "connections",
+        "fills",
+        "head",
+        "journal",
+        "orders",
+        "scale",
+        "slots",
+        "state_hash",
+    )
 
     def __init__(self, state: BotState) -> None:
         self.head = BotState()
@@ -98,6 +111,7 @@ class BotReplica:
         self.connections: dict[str, ConnectionState] = {item.name: item for item in state.connections}
         self.scale = UnitScale(self.head.instrument)
         self._hashes: dict[tuple[str, str | int], int] = {}
+        self._changes = 0
         self.state_hash = 0
         for slot in state.slots:
             self._hash_slot(slot)
@@ -108,6 +122,10 @@ class BotReplica:
 
     def apply(self, delta: BotDelta, change: BotChange) -> None:
         """Take what changed, and note it in `change`."""
+        self._changes += 1
+        if self._changes % COPY_HEAD_EVERY == 0:
+            worn, self.head = self.head, BotState()
+            self.head.CopyFrom(worn)
         self._apply_parts(delta, change)
         self._apply_numbers(delta, change)
         for slot in delta.slots:

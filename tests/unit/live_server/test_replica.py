@@ -1,3 +1,6 @@
+import os
+from pathlib import Path
+
 import pytest
 from models.fake_world import BOT_ID, FakeWorld
 
@@ -127,3 +130,33 @@ def test_new_instrument_makes_the_browser_replace_the_bot() -> None:
     changes, _ = replica.take_changes()
     assert changes[BOT_ID].full
     assert replica.bots[BOT_ID].scale.price(1) == "0.1"
+
+
+def resident_kb() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
+
+
+def test_weeks_of_changes_take_no_memory() -> None:
+    world = FakeWorld(seed=3)
+    replica = EngineReplica()
+    replica.apply(snapshot(world))
+    state_hash = world.state_hash()
+
+    def change(sequence: int) -> engine.BotDelta:
+        number = str(sequence)
+        told = engine.BotDelta(bot_id=BOT_ID, limits=[engine.RiskLimit(title=f"{number}{i}") for i in range(10)])
+        for field in ("grid_profit", "fees", "equity", "turnover", "funding"):
+            getattr(told.pnl, field).value = number
+        told.last_price.value = number
+        return told
+
+    def tell(first: int, last: int) -> None:
+        for sequence in range(first, last):
+            replica.apply(delta(world, sequence, change(sequence), state_hash))
+
+    tell(2, 3_000)
+    before = resident_kb()
+    tell(3_000, 18_000)
+    assert replica.bots[BOT_ID].head.pnl.equity.value == "17999"
+    assert [limit.title for limit in replica.bots[BOT_ID].head.limits][:1] == ["179990"]
+    assert resident_kb() - before < 3_000
