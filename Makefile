@@ -92,8 +92,8 @@ crash: $(VENV)/.installed $(VENV)/.test-tools ## Kill the processes of a trading
 	PYTHONPATH=tests $(BIN)/python -m crash --kills $(or $(KILLS),200) --seed $(or $(SEED),1) $(ARGS)
 
 .PHONY: soak
-soak: $(VENV)/.installed $(VENV)/.test-tools ## Replay CAPTURE="files" for DAYS=4 simulated days; resident memory, handles and threads must stay flat
-	PYTHONPATH=tests $(BIN)/python -m soak --days $(or $(DAYS),4) $(or $(CAPTURE),$(sort $(wildcard ../shared/data/binance_spot/raw_ws_NEXOUSDT_*))) $(ARGS)
+soak: $(VENV)/.installed $(VENV)/.test-tools ## Replay CAPTURE="files" for DAYS=7 simulated days; resident memory, handles and threads must stay flat
+	PYTHONPATH=tests $(BIN)/python -m soak --days $(or $(DAYS),7) $(or $(CAPTURE),$(sort $(wildcard ../shared/data/binance_spot/raw_ws_NEXOUSDT_*))) $(ARGS)
 
 .PHONY: fuzz
 fuzz: $(VENV)/.installed $(VENV)/.test-tools ## Fuzz one TARGET for SECONDS=60; TARGET=list names them

@@ -12,8 +12,10 @@ from soak.run import MAX_GROWTH_MB_PER_DAY, run
 def main() -> int:
     parser = argparse.ArgumentParser(prog="soak", description=__doc__)
     parser.add_argument("files", nargs="+", type=Path, help="raw captures, in the order they were recorded")
-    parser.add_argument("--days", type=float, default=4.0, help="simulated, warm-up included")
-    parser.add_argument("--warm-up-days", type=float, default=1.0)
+    parser.add_argument("--days", type=float, default=7.0, help="simulated, warm-up included")
+    parser.add_argument(
+        "--warm-up-days", type=float, default=4.5, help="until the engine remembers as many ended orders as it may"
+    )
     parser.add_argument("--speed", type=float, default=1_000.0)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
