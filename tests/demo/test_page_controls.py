@@ -105,6 +105,28 @@ def test_search_finds_by_every_word(page: PageDriver) -> None:
     page.wait_until(f"{ORDERS} >= 10")
 
 
+def test_ended_orders_are_listed_newest_first_and_can_say_why(page: PageDriver) -> None:
+    page.page.click("#orders-ended")
+    page.wait_until(f"{ORDERS} > 0", 20)
+    states = "[...document.querySelectorAll('#panel-orders tr[data-order]')].map(r => r.dataset.orderState)"
+    assert set(page.page.evaluate(states)) <= {"FILLED", "CANCELED", "REJECTED", "EXPIRED"}
+    page.page.locator("#panel-orders tr[data-order] button").first.click()
+    page.page.wait_for_selector("#why .facts", timeout=10_000)
+    page.page.keyboard.press("Escape")
+    page.page.click("#orders-open")
+    page.wait_until(f"{ORDERS} >= 10", 20)
+
+
+def test_sound_can_be_turned_on_and_off_and_is_remembered(page: PageDriver) -> None:
+    pressed = "document.querySelector('#toggle-sound').getAttribute('aria-pressed')"
+    assert page.page.evaluate(pressed) == "false"
+    page.page.click("#toggle-sound")
+    page.wait_until(f"{pressed} === 'true'")
+    assert page.page.evaluate("localStorage.getItem('opensqt.sound')") == "on"
+    page.page.click("#toggle-sound")
+    page.wait_until(f"{pressed} === 'false'")
+
+
 def test_intervals_and_the_past_come_when_asked_for(page: PageDriver) -> None:
     for interval in ("5m", "15m", "1h", "1m"):
         page.page.click(f"[data-interval='{interval}']")

@@ -3,16 +3,20 @@
 
 import { botPath, request, withQuery } from "./api";
 import { fold, type Interval, joinSeries } from "./candles";
-import type { CandleRow, Fill, JournalEntry } from "./protocol";
+import type { CandleRow, Fill, JournalEntry, Order } from "./protocol";
 
 const PAGE_CANDLES = 500;
 const PAGE_FILLS = 200;
 const PAGE_JOURNAL = 200;
+const PAGE_ORDERS = 200;
 /** A chart with more candles than this is no longer read, it is scrolled for fun. */
 const MAX_CANDLES = 20_000;
 const MAX_FILLS = 5_000;
 const MAX_JOURNAL = 5_000;
+const MAX_ORDERS = 5_000;
 const RETRY_AFTER_MS = 5_000;
+
+const ENDED = new Set(["FILLED", "CANCELED", "REJECTED", "EXPIRED"]);
 
 interface Series<Row> {
   rows: Row[];
@@ -38,6 +42,7 @@ const emptySeries = <Row>(): Series<Row> => ({
 export class Past {
   private readonly candles = new Map<string, Series<CandleRow>>();
   private readonly fills = new Map<string, Paged<Fill>>();
+  private readonly orders = new Map<string, Paged<Order>>();
   private readonly journals = new Map<string, Paged<JournalEntry>>();
 
   /** `onChange` is called when something arrived or failed. */
@@ -98,6 +103,46 @@ export class Past {
       const answer = await request<{ fills: Fill[]; older: string | null }>(path);
       const known = new Set(series.rows.map((fill) => fill.id));
       series.rows = [...answer.fills.filter((fill) => !known.has(fill.id)), ...series.rows];
+      series.cursor = answer.older;
+      series.isComplete = answer.older === null;
+    });
+  }
+
+  /** Orders of a bot that have ended, as far as they were asked for, newest first. */
+  endedOrdersOf(botId: string): Order[] {
+    return (this.orders.get(botId)?.rows ?? []).filter((order) => ENDED.has(order.state)).reverse();
+  }
+
+  orderState(botId: string): { isLoading: boolean; isComplete: boolean; problem: string } {
+    return this.orders.get(botId) ?? emptySeries();
+  }
+
+  /** Ask for the newest orders again; those fetched before stay. */
+  async refreshOrders(botId: string): Promise<void> {
+    const series = this.orders.get(botId) ?? { ...emptySeries<Order>(), cursor: null };
+    this.orders.set(botId, series);
+    // The first page also says where older ones begin.
+    if (series.rows.length === 0) return this.loadOrders(botId);
+    if (series.isLoading) return;
+    const newest: Series<Order> = emptySeries();
+    await this.load(newest, async () => {
+      const answer = await request<{ orders: Order[] }>(withQuery(botPath(botId, "orders"), { limit: PAGE_ORDERS }));
+      const fresh = new Set(answer.orders.map((order) => order.id));
+      series.rows = [...series.rows.filter((order) => !fresh.has(order.id)), ...answer.orders];
+    });
+    series.problem = newest.problem;
+  }
+
+  /** Ask for orders that ended before the oldest known. */
+  async loadOrders(botId: string): Promise<void> {
+    const series = this.orders.get(botId) ?? { ...emptySeries<Order>(), cursor: null };
+    this.orders.set(botId, series);
+    if (series.rows.length >= MAX_ORDERS) series.isComplete = true;
+    const path = withQuery(botPath(botId, "orders"), { limit: PAGE_ORDERS, cursor: series.cursor ?? undefined });
+    await this.load(series, async () => {
+      const answer = await request<{ orders: Order[]; older: string | null }>(path);
+      const known = new Set(series.rows.map((order) => order.id));
+      series.rows = [...answer.orders.filter((order) => !known.has(order.id)), ...series.rows];
       series.cursor = answer.older;
       series.isComplete = answer.older === null;
     });

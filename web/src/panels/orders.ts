@@ -1,8 +1,10 @@
-// Open orders, nearest to the price first; searchable, and each can say why it exists.
+// Orders: the open ones nearest to the price first, the ended ones newest first; searchable, and each can say why it
+// exists.
 
-import { h, KeyedRows, setAttribute, setText } from "../dom";
-import { duration, isZero, NONE, plain } from "../format";
+import { h, KeyedRows, setAttribute, setHidden, setText } from "../dom";
+import { dayTime, duration, isZero, NONE, plain } from "../format";
 import { t, tName } from "../i18n";
+import type { Past } from "../past";
 import type { Order } from "../protocol";
 import type { View } from "../view";
 import { createPanel, createTable, type Widget } from "./panel";
@@ -27,7 +29,9 @@ export interface WhyActions {
 
 const KINDS = ["", "num", "num", "num minor", "", "num minor", "minor", "num"] as const;
 
-export function createOrders(actions: WhyActions): Widget<OrdersInput> {
+const REFRESH_MS = 3_000;
+
+export function createOrders(past: Past, actions: WhyActions): Widget<OrdersInput> {
   const table = createTable("orders", "orders.title", "orders.empty", [
     ["orders.side", ""],
     ["orders.price", "num"],
@@ -42,8 +46,32 @@ export function createOrders(actions: WhyActions): Widget<OrdersInput> {
   const panel = createPanel("orders", "orders.title", table.root);
   const search = createSearch("orders", "search.orders", actions.redraw);
   const count = h("span", { class: "count number" });
-  panel.aside.append(search.root, count);
+  const open = h("button", { type: "button", class: "segment", id: "orders-open" });
+  const ended = h("button", { type: "button", class: "segment", id: "orders-ended" });
+  const which = h("div", { class: "segments", role: "group" }, open, ended);
+  const older = h("button", { type: "button", class: "button button-small", id: "orders-older" });
+  const problem = h("p", { class: "problem", role: "alert" });
+  table.root.append(h("div", { class: "table-foot" }, older, problem));
+  panel.aside.append(which, search.root, count);
   let venueNowMs = 0;
+  let showsEnded = false;
+  let refreshedAtMs = Number.NEGATIVE_INFINITY;
+  let view: View | null = null;
+  const choose = (next: boolean): void => {
+    showsEnded = next;
+    refreshedAtMs = Number.NEGATIVE_INFINITY;
+    actions.redraw();
+  };
+  open.addEventListener("click", () => choose(false));
+  ended.addEventListener("click", () => choose(true));
+  older.addEventListener("click", () => {
+    if (view?.bot) void past.loadOrders(view.bot.id);
+  });
+  const refresh = (botId: string): void => {
+    if (performance.now() - refreshedAtMs < REFRESH_MS) return;
+    refreshedAtMs = performance.now();
+    void past.refreshOrders(botId);
+  };
   const rows = new KeyedRows<Order, RowElement>(
     table.body,
     (order) => order.id,
@@ -61,21 +89,45 @@ export function createOrders(actions: WhyActions): Widget<OrdersInput> {
       panel.relabel();
       table.relabel();
       search.relabel();
+      setText(open, t("orders.open"));
+      setText(ended, t("orders.ended"));
+      setText(older, t("orders.older"));
+      setAttribute(which, "aria-label", t("orders.which"));
     },
     render(input) {
       venueNowMs = input.venueNowMs;
-      const { view } = input;
-      panel.setFreshness(view.fresh.orders, view.fromVenue && view.orders.length > 0);
-      const price = Number(view.lastPrice ?? 0);
-      const distance = (order: Order): number => Math.abs(Number(order.price) - price);
-      const orders = view.orders
-        .filter((order) => search.matches(textsOf(order, venueNowMs).join(" ") + order.id))
-        .sort((a, b) => distance(a) - distance(b) || a.id.localeCompare(b.id));
-      table.setEmpty(orders.length === 0, search.isActive ? "search.none" : undefined);
-      setText(count, search.isActive ? `${orders.length} / ${view.orders.length}` : String(view.orders.length));
+      view = input.view;
+      const botId = view.bot?.id ?? null;
+      const isPast = showsEnded && botId !== null;
+      setHidden(which, botId === null);
+      setAttribute(open, "aria-pressed", isPast ? "false" : "true");
+      setAttribute(ended, "aria-pressed", isPast ? "true" : "false");
+      panel.setFreshness(isPast ? view.fresh.bot : view.fresh.orders, !isPast && view.fromVenue && view.orders.length > 0);
+      if (isPast && !view.fresh.bot.stale) refresh(botId);
+      const all = isPast ? past.endedOrdersOf(botId) : nearestFirst(view);
+      const orders = all.filter((order) => search.matches(textsOf(order, venueNowMs).join(" ") + order.id));
+      table.setEmpty(orders.length === 0, search.isActive ? "search.none" : isPast ? "orders.noneEnded" : undefined);
+      setText(count, search.isActive ? `${orders.length} / ${all.length}` : String(all.length));
       rows.render(orders);
+      const state = isPast ? past.orderState(botId) : null;
+      setHidden(older, state === null || state.isComplete || all.length === 0);
+      older.disabled = state?.isLoading ?? false;
+      setText(problem, state?.problem ?? "");
     },
   };
+}
+
+function nearestFirst(view: View): Order[] {
+  const price = Number(view.lastPrice ?? 0);
+  const distance = (order: Order): number => Math.abs(Number(order.price) - price);
+  return [...view.orders].sort((a, b) => distance(a) - distance(b) || a.id.localeCompare(b.id));
+}
+
+const ENDED = new Set(["FILLED", "CANCELED", "REJECTED", "EXPIRED"]);
+
+function whenText(order: Order, venueNowMs: number): string {
+  if (ENDED.has(order.state)) return dayTime(order.updated_ms, venueNowMs);
+  return order.created_ms ? duration(Math.max(0, venueNowMs - order.created_ms)) : NONE;
 }
 
 export function whyButton(onClick: () => void): HTMLButtonElement {
@@ -93,7 +145,7 @@ function textsOf(order: Order, venueNowMs: number): string[] {
     tName("orderState", order.state),
     order.slot === null ? NONE : String(order.slot),
     order.foreign ? t("orders.foreign") : order.rule ? tName("rule", order.rule) : NONE,
-    order.created_ms ? duration(Math.max(0, venueNowMs - order.created_ms)) : NONE,
+    whenText(order, venueNowMs),
   ];
 }
 

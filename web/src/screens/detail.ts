@@ -57,7 +57,7 @@ export function createDetail(past: Past, ledger: Ledger, actions: ControlsAction
   const account = createAccount();
   const rates = createRates();
   const controls = createControls(actions);
-  const orders = createOrders(why);
+  const orders = createOrders(past, why);
   const fills = createFills(past, why);
   const journal = createJournal(past, actions.redraw);
   const connections = createConnections();
