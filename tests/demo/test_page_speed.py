@@ -12,8 +12,8 @@ from models.page_driver import CHROMIUM, PageDriver, chromium, open_page
 pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.timeout(300)]
 
 LIMIT_MS = 200
-WATCHED_S = 75
-ENOUGH_FILLS = 8
+WATCHED_S = 120
+ENOUGH_FILLS = 20
 
 # Times are taken when the browser tells of the change, on this machine's wall clock.
 WATCH = """() => {
@@ -57,7 +57,7 @@ def test_a_fill_is_on_chart_slots_fills_and_profit_within_200_ms(
     with EngineStory(demo.engine_address) as story:
         for _ in range(WATCHED_S):
             page.page.wait_for_timeout(1_000)
-            if len(story.fills) >= 4 * ENOUGH_FILLS:
+            if len(story.fills) >= 2 * ENOUGH_FILLS:
                 break
         told = list(story.fills)
     page.page.wait_for_timeout(500)
