@@ -84,14 +84,16 @@ class Authenticator:
 
     def identity(self, headers: Mapping[str, str], cookies: Mapping[str, str]) -> Identity:
         """Return who a request proves to come from; of several proofs the one that may do most."""
-        found = Identity(self.anonymous_role)
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
-            found = _higher(found, self.identity_of_token(token.strip()))
+        found = _higher(Identity(self.anonymous_role), self.identity_of_bearer(headers))
         cookie = cookies.get(COOKIE_NAME)
         if cookie is not None:
             found = _higher(found, self._identity_of_cookie(cookie))
         return found
+
+    def identity_of_bearer(self, headers: Mapping[str, str]) -> Identity:
+        """Return whose token a request carries, NOBODY for none or a wrong one."""
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        return self.identity_of_token(token.strip()) if scheme.lower() == "bearer" else NOBODY
 
     def identity_of_token(self, token: str) -> Identity:
         """Return whose token this is, NOBODY for a wrong one."""

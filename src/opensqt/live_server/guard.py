@@ -1,4 +1,4 @@
-"""What every answer carries and every request must pass: security headers, known host names, same origin.
+"""What every answer carries and every request must pass: security headers, known host names, same origin, no guessing.
 
 A page on another site, or a name that was pointed at this machine (DNS rebinding), must neither read nor control:
 requests are answered only under host names we know, and browsers' cross-origin requests are refused.
@@ -11,6 +11,9 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from opensqt.live_server.auth import Authenticator, WebRole
+from opensqt.live_server.login_limit import LoginLimit
 
 SECURITY_HEADERS: Final = {
     "content-security-policy": (
@@ -56,16 +59,22 @@ def is_same_origin(headers: Headers) -> bool:
 
 @final
 class Guard:
-    """Middleware: check the host name, add the security headers.
+    """Middleware: check the host name, count wrong tokens, add the security headers.
 
     Args:
         app: what answers.
         allowed_hosts: further host names browsers may use.
+        auth: knows the tokens.
+        login_limit: how often an address may show a wrong one, here and at the login.
     """
 
-    def __init__(self, app: ASGIApp, allowed_hosts: tuple[str, ...]) -> None:
+    def __init__(
+        self, app: ASGIApp, allowed_hosts: tuple[str, ...], auth: Authenticator, login_limit: LoginLimit
+    ) -> None:
         self._app = app
         self._allowed = frozenset(name.lower() for name in allowed_hosts)
+        self._auth = auth
+        self._login_limit = login_limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
@@ -80,7 +89,8 @@ class Guard:
                     headers.setdefault(name, value)
             await send(message)
 
-        name = host_name(Headers(scope=scope).get("host", ""))
+        headers = Headers(scope=scope)
+        name = host_name(headers.get("host", ""))
         if not is_known_host(name, self._allowed):
             refusal = PlainTextResponse(
                 f"The host name {name!r} is not known here. Add it to `allowed_hosts` in the server's config.\n",
@@ -88,4 +98,18 @@ class Guard:
             )
             await refusal(scope, receive, send_guarded)
             return
+        if "authorization" in headers and self._is_guessing(headers, scope):
+            refusal = PlainTextResponse("Too many wrong tokens; try again in a minute.\n", status_code=429)
+            await refusal(scope, receive, send_guarded)
+            return
         await self._app(scope, receive, send_guarded)
+
+    def _is_guessing(self, headers: Headers, scope: Scope) -> bool:
+        """Count a wrong token; return whether its address has shown too many, whatever it shows now."""
+        client = scope.get("client")
+        address = client[0] if client else "unknown"
+        if not self._login_limit.may_try(address):
+            return True
+        if self._auth.identity_of_bearer(headers).role is WebRole.NONE:
+            self._login_limit.note_failure(address)
+        return False

@@ -164,4 +164,5 @@ def build_app(web: Web, allowed_hosts: tuple[str, ...]) -> Starlette:
         WebSocketRoute("/ws/v1", web.sockets.v1),
         Route("/{path:path}", web.file),
     ]
-    return Starlette(routes=routes, middleware=[Middleware(Guard, allowed_hosts=allowed_hosts)])
+    guard = Middleware(Guard, allowed_hosts=allowed_hosts, auth=web.auth, login_limit=web.login_limit)
+    return Starlette(routes=routes, middleware=[guard])

@@ -120,6 +120,20 @@ async def test_login_sets_a_cookie_that_scripts_cannot_read(start: Any, operator
         assert (await running.request(PAUSE, {}, headers=session | {"X-OpenSQT": "page"})).status == 200
 
 
+async def test_guessing_with_a_header_is_limited_like_guessing_at_the_login(start: Any, operator_token: Secret) -> None:
+    async with start(operator_token=operator_token) as running:
+        for number in range(5):
+            wrong = {"Authorization": f"Bearer wrong-token-number-{number}"}
+            assert (await running.request(PAUSE, {}, headers=wrong)).status == 401
+            assert (await running.request("/api/login", {"token": f"wrong-{number}"})).status == 401
+        assert (await running.request(PAUSE, {}, headers=BEARER)).status == 429
+        assert (await running.request("/api/login", {"token": OPERATOR_TOKEN})).status == 429
+        assert await refused_status(running, additional_headers=BEARER) == 429
+        # Whoever shows nothing still sees what everybody may see.
+        assert (await running.request("/health")).status == 200
+        assert running.stack.engine.calls == []
+
+
 async def test_page_that_needs_a_login_shows_nothing_without(start: Any) -> None:
     token = Secret("login-token-of-the-tests")
     async with start(login_token=token) as running:
