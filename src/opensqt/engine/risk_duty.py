@@ -97,8 +97,11 @@ def tick(bot: Bot, mode: str, now_ns: int) -> None:
 
 
 def begin_losses_anew(bot: Bot) -> None:
-    """An operator goes on in spite of a loss: day and peak begin here."""
-    bot.watch.losses.begin_anew()
+    """An operator goes on in spite of a loss that was reached: day and peak begin here; else they stay."""
+    losses = bot.watch.losses
+    if not any(losses.reached(code) for code in losses.limits):
+        return
+    losses.begin_anew()
     for code in (Code.DAILY_LOSS, Code.DRAWDOWN):
         bot.gate.lift(code)
 

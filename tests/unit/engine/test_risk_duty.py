@@ -10,7 +10,7 @@ from opensqt.domain.errors import ErrorReason
 from opensqt.domain.market import MarkPrice
 from opensqt.domain.order import OrderType, Side, TimeInForce
 from opensqt.engine.commands import Cancel, Place, Reattach
-from opensqt.engine.events import BookTop, LastTrade, Resume, SettingsSeen, Stalled
+from opensqt.engine.events import BookTop, LastTrade, Pause, Resume, SettingsSeen, Stalled
 from opensqt.engine.risk.config import (
     ClockLimit,
     FillRateLimit,
@@ -91,6 +91,19 @@ def test_a_recovered_price_does_not_lift_a_reached_loss_but_resume_does() -> Non
     one.settle()
     assert one.bot.gate.state is TradingState.ACTIVE
     assert buys(one) > 0
+
+
+def test_a_resume_from_a_pause_forgives_no_loss() -> None:
+    one = world(drawdown=LossLimit(amount=Decimal(5)))
+    hold_some(one)
+    mark(one, "2900")  # three lots of ten: 3 below the peak
+    one.timer()
+    before = one.bot.watch.losses.state
+    assert before.peak_profit > before.last_profit
+    one.turn(Pause("eth", "lunch"))
+    one.turn(Resume("eth"))
+    one.settle()
+    assert one.bot.watch.losses.state.peak_profit == before.peak_profit
 
 
 def test_a_reached_loss_survives_a_restart() -> None:
