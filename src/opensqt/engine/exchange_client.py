@@ -25,6 +25,7 @@ from opensqt.engine.events import Detached, Event, Result
 from opensqt.engine.latency import EngineLatency
 from opensqt.engine.stream_end import is_being_stopped
 from opensqt.engine.trade_link import HEARTBEAT_S, SNAPSHOT_S, TradeLink
+from opensqt.engine.wire_events import joined
 from opensqt.proto import exchange_pb2, trade_pb2
 from opensqt.proto.exchange_pb2_grpc import ExchangeServiceStub
 from opensqt.runtime.backoff import Backoff
@@ -235,13 +236,17 @@ class ExchangeClient:
         assert writes is not None, "a session has its queue"
         try:
             while True:
-                request = await writes.get()
-                is_order = request.WhichOneof("request") == "commands"
-                if is_order:
-                    _SENDING()
-                await trade.write(request)
-                if is_order:
-                    _SENT()
+                # What gathered while the last message was on its way travels together: messages cost, commands hardly.
+                waiting = [await writes.get()]
+                while not writes.empty():
+                    waiting.append(writes.get_nowait())
+                for request in joined(waiting):
+                    is_order = request.WhichOneof("request") == "commands"
+                    if is_order:
+                        _SENDING()
+                    await trade.write(request)
+                    if is_order:
+                        _SENT()
         except aio.AioRpcError as error:
             self.reset(f"writing failed: {error.details()}")
         except asyncio.InvalidStateError as error:

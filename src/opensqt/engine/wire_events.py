@@ -1,6 +1,6 @@
 """The connector's messages to core events, and core commands to the connector's messages."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from opensqt.domain.convert_trade import (
@@ -109,3 +109,25 @@ def write_leverage(command: SetLeverage) -> trade_pb2.TradeRequest:
     return trade_pb2.TradeRequest(
         set_leverage=trade_pb2.SetLeverageRequest(symbol=command.symbol, leverage=command.leverage)
     )
+
+
+def joined(requests: Iterable[trade_pb2.TradeRequest]) -> Iterator[trade_pb2.TradeRequest]:
+    """Yield requests in their order, with command batches that follow each other joined into one.
+
+    A joined batch has the earliest of its times, so that no command seems faster than it was.
+    """
+    batch: trade_pb2.TradeRequest | None = None
+    for request in requests:
+        if request.WhichOneof("request") != "commands":
+            if batch is not None:
+                yield batch
+                batch = None
+            yield request
+        elif batch is None:
+            batch = request
+        else:
+            first, following = batch.commands, request.commands
+            first.commands.extend(following.commands)
+            first.trigger_receive_ns = first.trigger_receive_ns or following.trigger_receive_ns
+    if batch is not None:
+        yield batch
