@@ -17,7 +17,8 @@ from opensqt.domain.instrument import Instrument
 from opensqt.domain.market import MarkPrice
 from opensqt.domain.order import Order, Side
 
-MAX_ENDED_ORDERS = 50_000
+# A thousand of them are 1.3 MB, here and at the adapter together; an hour of a lively grid must not cost 60 MB.
+MAX_ENDED_ORDERS = 20_000
 MAX_RECENT_FILLS = 10_000
 MAX_RECENT_FLOWS = 2_000
 MAX_UNTOLD = 10_000
