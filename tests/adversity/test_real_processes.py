@@ -1,7 +1,7 @@
 """Rows of the fault table on real processes: a simulated venue that misbehaves, and services that die or hang.
 
-F27, F28: tests/crash/test_crash_points.py. F33: tests/adversity of the full disk. F57 and the vanish policies:
-test_vanished_engine.py. What only the connector sees of a venue's faults: tests/integration/connector.
+F27, F28: tests/crash/test_crash_points.py. F33, F34: tests/integration/engine/test_bad_disk.py. F57 and the vanish
+policies: test_vanished_engine.py. What only the connector sees of a venue's faults: tests/integration/connector.
 """
 
 import os

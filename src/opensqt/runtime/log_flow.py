@@ -1,8 +1,8 @@
 """Keeping a log storm from being one: a pace per event, and writes that never wait.
 
-Each kind of event (its level and name) may write a burst, then a few lines per second; the rest is dropped and counted,
-and the next line of that kind says how many were (`dropped_before`). All kinds together have a pace too. A reader that
-does not take lines (a pipe that is full, a stopped terminal) costs lines, not time.
+Each kind of event (its level, name and code) may write a burst, then a few lines per second; the rest is dropped and
+counted, and the next line of that kind says how many were (`dropped_before`). All kinds together have a pace too. A
+reader that does not take lines (a pipe that is full, a stopped terminal) costs lines, not time.
 """
 
 import collections
@@ -72,7 +72,9 @@ class LogPace:
     def __call__(self, _logger: object, method: str, event: Event) -> Event:
         """Pass an event on or drop it."""
         now_ns = self._monotonic_ns()
-        kind = (method, str(event.get("event", ""))[:80])
+        # One event may stand for many things: a line of a journal for its code, a library's message for the library.
+        what = event.get("code") or event.get("logger_name") or ""
+        kind = (method, f"{event.get('event', '')}:{what}"[:80])
         bucket = self._kinds.pop(kind, None) or _Bucket(now_ns)
         self._kinds[kind] = bucket
         if len(self._kinds) > MAX_KINDS:

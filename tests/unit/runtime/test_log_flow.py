@@ -52,6 +52,7 @@ def test_a_storm_of_one_kind_hides_no_other() -> None:
         bench.log("storm")
     assert bench.log("state_file_damaged") is not None
     assert bench.log("storm", "info") is not None, "another level is another kind"
+    assert bench.pace(None, "error", {"event": "storm", "code": "STORE_LOST"}), "and so is another code"
 
 
 def test_many_kinds_together_have_a_pace_too_and_are_forgotten() -> None:
