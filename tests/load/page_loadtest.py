@@ -206,8 +206,13 @@ def judge(report: Report, lost: int) -> None:
         )
     if report.deaf_cut_after_s is None:
         problems.append("the browser that does not read was not cut")
-    if report.loaded.engine_delay_ms.p99 >= ENGINE_DELAY_LIMIT_MS:
-        problems.append(f"the engine's events were {report.loaded.engine_delay_ms.p99} ms late at p99 under load")
+    # Undisturbed is what it is without the clients: on a busy machine that is late already.
+    engine_limit_ms = max(ENGINE_DELAY_LIMIT_MS, 2 * report.alone.engine_delay_ms.p99)
+    if report.loaded.engine_delay_ms.p99 >= engine_limit_ms:
+        problems.append(
+            f"the engine's events were {report.loaded.engine_delay_ms.p99} ms late at p99 with the clients; "
+            f"without them {report.alone.engine_delay_ms.p99} ms"
+        )
 
 
 def text(report: Report) -> str:
