@@ -5,299 +5,34 @@ are free of I/O, so this world runs the product's own.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
 from random import Random
-from typing import Any, TypeVar
+from typing import Any
 
 from simulation.world.exchange import (
-    ACCOUNT,
-    RECEIVE_WINDOW_NS,
-    Exchange,
     MarketNews,
-    Reply,
     UserNews,
 )
-from simulation.world.timeline import MS, SECOND, START_NS, Answer, Process
-from simulation.world.wires import Wire
+from simulation.world.order_entry import SimOrderEntry
+from simulation.world.port import SimQueries, VenuePort
+from simulation.world.timeline import MS, SECOND, Answer, Process
 
 from opensqt._core.fixed import Increment
-from opensqt.connector.adapter import AdapterSink, BookWriter, Capabilities, CashFlowPage, FillPage, SessionStatus
-from opensqt.connector.commands import Amend, Cancel, CancelAll, Outcome, OutcomeReport, Place, VenueCommand
+from opensqt.connector.adapter import AdapterSink, BookWriter, Capabilities, SessionStatus
 from opensqt.connector.market_types import Channel
-from opensqt.connector.rate_budget import Lane, RateBudget, RateWindow
+from opensqt.connector.rate_budget import RateWindow
 from opensqt.connector.venues.binance.account_book import AccountBook
 from opensqt.connector.venues.binance.book_sync import BookSync
 from opensqt.connector.venues.binance.dead_man import DeadMan
 from opensqt.connector.venues.binance.takeover import Takeover
-from opensqt.domain.account import Account, Position
 from opensqt.domain.clock import NS_PER_MS
-from opensqt.domain.errors import ErrorReason, LimitError, NotFoundError, OpensqtError, UnavailableError
+from opensqt.domain.errors import ErrorReason, OpensqtError, UnavailableError
 from opensqt.domain.instrument import Instrument
 from opensqt.domain.market import BookValidity
-from opensqt.domain.order import Order
-from opensqt.domain.status_map import error_for
 
-T = TypeVar("T")
-
-QUERY_TIMEOUT_NS = 3 * SECOND
 SILENCE_NS = 4 * SECOND
 PING_NS = 1 * SECOND
 HEAL_NS = 15 * SECOND
-ASK_AFTER_NS = (0, 200 * MS, 500 * MS, SECOND, 2 * SECOND)
 COUNTDOWN_MS = 12_000
-
-
-class VenuePort:
-    """How the connector's machine reaches the venue: one wire per purpose, so that each can fail alone."""
-
-    def __init__(self, exchange: Exchange, wires: dict[str, Wire]) -> None:
-        self.exchange = exchange
-        self.wires = wires
-        self.budget: RateBudget | None = None
-        self.on_never: Callable[[VenueCommand], None] = lambda _command: None
-        """Told of a command that did not and will never take effect."""
-
-    def query(self, process: Process, name: str, read: Callable[[], T]) -> "Answer[T]":
-        """Ask; `read` looks at the venue when the question arrives there. What it finds travels back."""
-        answer: Answer[T] = Answer()
-        exchange, wire = self.exchange, self.wires["query"]
-        if self.budget is not None:
-            try:
-                self.budget.take(Lane.QUERY, process.monotonic_ns(), {})
-            except LimitError as error:
-                answer.fail(error)  # the circuit is open: no request leaves
-                return answer
-
-        def arrived() -> None:
-            exchange.requests += 1
-            mood, now_ns = exchange.mood, exchange.timeline.now_ns
-            bad = now_ns < mood.maintenance_until_ns or now_ns < mood.banned_until_ns
-            if bad or (mood.query_error and wire._rng.random() < mood.query_error):
-                error = UnavailableError(ErrorReason.VENUE_UNAVAILABLE, "the venue answered 503 to a question")
-                wire.send(f"query.{name} error", process, answer.fail, error)
-                return
-            try:
-                found = read()
-            except OpensqtError as error:
-                wire.send(f"query.{name} no", process, answer.fail, error)
-                return
-            wire.send(f"query.{name} reply", process, answer.give, found)
-
-        wire.send(f"query.{name}", None, arrived)
-        late = UnavailableError(ErrorReason.VENUE_UNAVAILABLE, f"the venue did not answer the question {name}")
-        process.after(QUERY_TIMEOUT_NS, f"query.{name} timeout", answer.fail, late)
-        return answer
-
-
-class SimQueries:
-    """The account as the venue has it when the question arrives."""
-
-    def __init__(self, port: VenuePort, process: Process) -> None:
-        self._port = port
-        self._process = process
-
-    async def order(self, symbol: str, client_order_id: str, exchange_order_id: str) -> Order:
-        view = self._port.exchange.view
-
-        def read() -> Order:
-            found = view.order(
-                ACCOUNT,
-                symbol,
-                client_order_id=client_order_id,
-                exchange_order_id="" if client_order_id else exchange_order_id,
-            )
-            if found is None:
-                name = client_order_id or exchange_order_id
-                raise NotFoundError(ErrorReason.UNKNOWN_ORDER, f"the venue has no order {name!r} in {symbol}")
-            return found
-
-        return await self._port.query(self._process, "order", read)
-
-    async def open_orders(self, symbol: str = "") -> list[Order]:
-        view = self._port.exchange.view
-        return await self._port.query(self._process, "open_orders", lambda: view.open_orders(ACCOUNT, symbol or None))
-
-    async def accounts(self) -> list[Account]:
-        view = self._port.exchange.view
-        return await self._port.query(self._process, "accounts", lambda: [view.balances(ACCOUNT)])
-
-    async def positions(self, symbol: str = "") -> list[Position]:
-        view, names = self._port.exchange.view, [symbol or self._port.exchange.symbol]
-        return await self._port.query(
-            self._process, "positions", lambda: [view.position(ACCOUNT, name) for name in names]
-        )
-
-    async def fills(
-        self, symbol: str, since_time_ns: int, after_trade_id: str, limit: int, page_token: str = ""
-    ) -> FillPage:
-        view = self._port.exchange.view
-        after = page_token or after_trade_id
-
-        def read() -> FillPage:
-            since = 0 if after_trade_id else since_time_ns
-            found = view.fills(ACCOUNT, symbol or None, since_ns=since, after_trade_id=after, limit=limit + 1)
-            page = found[:limit]
-            return FillPage(page, page[-1].trade_id if len(found) > limit else "")
-
-        return await self._port.query(self._process, "fills", read)
-
-    async def cash_flows(self, symbol: str, since_time_ns: int, limit: int, page_token: str = "") -> CashFlowPage:
-        view = self._port.exchange.view
-
-        def read() -> CashFlowPage:
-            flows = [f for f in view.cash_flows(ACCOUNT, since_ns=since_time_ns) if not symbol or f.symbol == symbol]
-            return CashFlowPage(flows)
-
-        return await self._port.query(self._process, "cash_flows", read)
-
-
-class SimOrderEntry:
-    """Orders to the venue. Each command has exactly one report, whatever the wires do."""
-
-    def __init__(self, port: VenuePort, process: Process, adapter: "SimAdapter") -> None:
-        self._port = port
-        self._process = process
-        self._adapter = adapter
-        self.waiting: dict[int, tuple[VenueCommand, int]] = {}
-
-    def submit(self, commands: Sequence[VenueCommand]) -> None:
-        process, wire = self._process, self._port.wires["order"]
-        for command in commands:
-            sent_ns = process.now_ns()
-            self.waiting[command.token] = (command, sent_ns)
-            if isinstance(command, Place):
-                # From then on the venue refuses it.
-                timeline = self._port.exchange.timeline
-                ends_ns = timeline.now_ns + RECEIVE_WINDOW_NS + 1
-                timeline.at(ends_ns, None, "placement over", self._port.on_never, command)
-            kind = type(command).__name__.lower()
-            wire.send(
-                f"api.{kind}",
-                None,
-                self._arrived,
-                command,
-                self._port.exchange.timeline.now_ns,
-                process.life,
-                lost=lambda command=command: self._port.on_never(command),
-                in_order=True,
-            )
-
-    def break_connection(self, why: str) -> None:
-        """Let every answer that is awaited be lost: nobody knows what became of the commands."""
-        waiting, self.waiting = self.waiting, {}
-        for command, sent_ns in waiting.values():
-            self._report(command, sent_ns, Outcome.UNKNOWN, ErrorReason.OUTCOME_UNKNOWN, why)
-            self._learn_later(command)
-
-    async def set_leverage(self, symbol: str, leverage: int) -> Position:
-        exchange = self._port.exchange
-        done = await self._port.query(self._process, "set_leverage", lambda: exchange.set_leverage(leverage))
-        if done.reason is not None:
-            raise error_for(done.reason, done.message)
-        return exchange.view.position(ACCOUNT, symbol)
-
-    # ---- at the venue
-
-    def _arrived(self, command: VenueCommand, sent_ns: int, life: int) -> None:
-        reply = self._port.exchange.command(command, sent_ns)
-        if isinstance(command, Place):
-            request = command.request
-            placed = self._port.exchange.view.order(ACCOUNT, request.symbol, client_order_id=request.client_order_id)
-            if placed is None:
-                self._port.on_never(command)
-        if life == self._process.life:
-            label = f"api.{type(command).__name__.lower()} reply"
-            self._port.wires["reply"].send(label, self._process, self._answered, command.token, reply)
-
-    # ---- back at the connector
-
-    def _answered(self, token: int, reply: Reply) -> None:
-        entry = self.waiting.pop(token, None)
-        if entry is None:
-            return  # it was given up, or this is the reply's duplicate
-        command, sent_ns = entry
-        budget, now_ns = self._adapter.sink.budget, self._process.monotonic_ns()
-        if reply.used:
-            budget.feed("orders_10s", reply.used, now_ns)
-        if reply.status == 418:
-            budget.open_circuit(now_ns + reply.retry_after_ms * MS, "the venue banned us (418)")
-            self._report(command, sent_ns, Outcome.REJECTED, ErrorReason.IP_BANNED, "418", reply.retry_after_ms)
-        elif reply.status == 429:
-            until_ns = now_ns + reply.retry_after_ms * MS
-            budget.open_circuit(until_ns, "the venue's limit was overrun (429)", cancels_pass=True)
-            self._report(command, sent_ns, Outcome.REJECTED, ErrorReason.RATE_LIMITED, "429", reply.retry_after_ms)
-        elif reply.status == 400:
-            self._report(command, sent_ns, Outcome.REJECTED, ErrorReason.CLOCK_SKEW, "outside of the receive window")
-        elif reply.status == 401:
-            self._report(command, sent_ns, Outcome.REJECTED, ErrorReason.BAD_CREDENTIALS, "the key is not valid")
-        elif reply.status == 529:
-            self._report(command, sent_ns, Outcome.REJECTED, ErrorReason.VENUE_UNAVAILABLE, "overloaded, not executed")
-        elif reply.done is None:
-            self._report(command, sent_ns, Outcome.UNKNOWN, ErrorReason.OUTCOME_UNKNOWN, f"HTTP {reply.status}")
-            self._learn_later(command)
-        elif reply.done.reason in (ErrorReason.UNKNOWN_ORDER, ErrorReason.DUPLICATE_CLIENT_ID):
-            self._process.spawn(self._refuse_with_order(command, sent_ns, reply.done.reason, reply.done.message))
-        else:
-            done = reply.done
-            order = None if done.order is None else self._adapter.book.orders.report(done.order)
-            outcome = Outcome[done.outcome.name]
-            self._report(command, sent_ns, outcome, done.reason, done.message, order=order)
-
-    def _report(
-        self,
-        command: VenueCommand,
-        sent_ns: int,
-        outcome: Outcome,
-        reason: ErrorReason | None = None,
-        message: str = "",
-        retry_after_ms: int = 0,
-        order: Order | None = None,
-    ) -> None:
-        self._adapter.sink.on_outcome(
-            OutcomeReport(
-                token=command.token,
-                outcome=outcome,
-                reason=reason,
-                message=message,
-                order=order,
-                retry_after_ms=retry_after_ms,
-                sent_ns=sent_ns,
-                acknowledged_ns=self._process.now_ns(),
-            )
-        )
-
-    async def _refuse_with_order(self, command: VenueCommand, sent_ns: int, reason: ErrorReason, message: str) -> None:
-        """The venue's refusal does not say how the order stands: ask before reporting."""
-        order = None
-        if isinstance(command, Place | Cancel | Amend):
-            symbol, client_id, exchange_id = _named(command)
-            try:
-                order = await self._adapter.account.order(symbol, client_id, exchange_id)
-                order = self._adapter.book.orders.report(order)
-            except OpensqtError:
-                pass
-        self._report(command, sent_ns, Outcome.REJECTED, reason, message, order=order)
-
-    def _learn_later(self, command: VenueCommand) -> None:
-        if isinstance(command, Cancel | Amend):
-            self._process.spawn(self._learn(command))
-
-    async def _learn(self, command: Cancel | Amend) -> None:
-        for pause_ns in ASK_AFTER_NS:
-            await self._process.sleep(pause_ns, "learn")
-            try:
-                self._adapter.book.on_order(await self._adapter.account.order(*_named(command)))
-            except NotFoundError:
-                return
-            except OpensqtError:
-                continue
-            return
-
-
-def _named(command: Place | Cancel | Amend) -> tuple[str, str, str]:
-    if isinstance(command, Place):
-        return command.request.symbol, command.request.client_order_id, ""
-    return command.symbol, command.client_order_id, command.exchange_order_id
 
 
 class _Link:
@@ -553,6 +288,3 @@ class SimAdapter:
         self.sink.on_session(
             SessionStatus(market_stream_up=self.market_up, private_stream_up=self.user_up, reason=self.reason)
         )
-
-
-__all__ = ["START_NS", "CancelAll", "SimAdapter", "VenuePort"]

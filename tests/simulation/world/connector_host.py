@@ -5,7 +5,8 @@ from random import Random
 from typing import Any
 
 import msgspec
-from simulation.world.adapter import SimAdapter, VenuePort
+from simulation.world.adapter import SimAdapter
+from simulation.world.port import VenuePort
 from simulation.world.timeline import MS, SECOND, Process, Timeline
 from simulation.world.wires import Broken, Closed, Connection
 

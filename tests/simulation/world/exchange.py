@@ -15,7 +15,6 @@ from simulation.world.timeline import MS, SECOND, Timeline
 
 from opensqt.connector.commands import Amend, Cancel, CancelAll, Place, VenueCommand
 from opensqt.domain.account import Account, Position
-from opensqt.domain.errors import ErrorReason
 from opensqt.domain.fill import CashFlow, Fill
 from opensqt.domain.instrument import Instrument
 from opensqt.domain.market import MarkPrice, PublicTrade
@@ -27,7 +26,6 @@ from opensqt.matching.events import (
     CommandDone,
     FillHappened,
     OrderChanged,
-    Outcome,
     PositionChanged,
     TradePrint,
     VenueEvent,
@@ -52,8 +50,6 @@ class Mood(msgspec.Struct):
     banned_until_ns: int = 0
     limited_until_ns: int = 0
     maintenance_until_ns: int = 0
-    stale_queries: float = 0.0
-    """Share of answers taken from a replica that lags."""
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -117,7 +113,6 @@ class Exchange:
         self.on_private: Callable[[list[VenueEvent]], None] = lambda _events: None
         self.on_window_exceeded: Callable[[int], None] = lambda _used: None
         self.fills: dict[str, Fill] = {}
-        self.past_orders: list[tuple[int, list[Order], Position, Account]] = []
         self.countdown_ends_ns = 0
         self._rng = rng
         self._next_stream = 1
@@ -351,11 +346,3 @@ def _public(event: TradePrint) -> PublicTrade:
         venue_time_ns=event.time_ns,
         receive_time_ns=event.time_ns,
     )
-
-
-def is_confirmed(done: CommandDone) -> bool:
-    """Return whether the venue did it."""
-    return done.outcome is Outcome.CONFIRMED
-
-
-__all__ = ["ACCOUNT", "ErrorReason", "Exchange", "MarketNews", "Mood", "Reply", "UserNews", "is_confirmed"]

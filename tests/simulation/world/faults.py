@@ -9,9 +9,11 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import msgspec
+from simulation.world.exchange import ACCOUNT
 from simulation.world.timeline import MS, SECOND
 from simulation.world.wires import Weather
 
+from opensqt.domain.order import OrderRequest, Side, TimeInForce
 from opensqt.engine.events import Pause, Reconcile, Resume
 
 if TYPE_CHECKING:
@@ -112,6 +114,26 @@ def _cancelled_by_hand(world: "World", _duration_ns: int, intensity: float) -> N
         world.cancel_by_hand(order)
 
 
+def _order_by_hand(world: "World", _duration_ns: int, intensity: float) -> Undo:
+    """Somebody else bids far below the market for a while, on the same account and symbol."""
+    request = OrderRequest(
+        symbol=world.symbol,
+        client_order_id=f"hand{world.timeline.happened}",
+        side=Side.BUY,
+        time_in_force=TimeInForce.GTC,
+        price_ticks=world.exchange.walk.mid - 9_000,
+        lots=10 + int(intensity * 60),
+        instrument_revision=world.instrument.revision,
+    )
+    done = world.exchange.by_hand(lambda venue, command_id, now_ns: venue.place(ACCOUNT, request, command_id, now_ns))
+
+    def cancel() -> None:
+        if done is not None and done.order is not None:
+            world.cancel_by_hand(done.order)
+
+    return cancel
+
+
 # ---- processes
 
 
@@ -170,6 +192,7 @@ FAULTS: dict[str, tuple[float, Make]] = {
     "user.reorder": (3, _set("user", "reorder", 0.05, 0.8)),
     "user.delay": (3, _set("user", "extra_ns", 20 * MS, 3 * SECOND)),
     "user.silent": (2, _silent("user")),
+    "user.drop": (2, _set("user", "drop", 0.02, 0.5)),
     "user.break": (3, _break_user),
     "order.drop": (3, _set("order", "drop", 0.05, 0.9)),
     "order.delay": (3, _set("order", "extra_ns", 20 * MS, 6 * SECOND)),
@@ -188,6 +211,7 @@ FAULTS: dict[str, tuple[float, Make]] = {
     "venue.banned": (1, _until("banned_until_ns")),
     "venue.maintenance": (1, _until("maintenance_until_ns")),
     "venue.cancels": (1, _cancelled_by_hand),
+    "hand.order": (1, _order_by_hand),
     "link.delay": (2, _set("link", "extra_ns", 5 * MS, 2 * SECOND)),
     "link.silent": (2, _silent("link")),
     "link.break": (3, _break_link),

@@ -44,7 +44,10 @@ def world_of(seed: int) -> World:
     rng = Random(f"{seed}:settings")
     grid: dict[str, Any] = {"price_source": rng.choice(("mid", "mid", "last"))}
     risk: dict[str, Any] = {"max_position": Decimal(rng.choice(("0.2", "0.3", "0.6")))}
-    return World(seed, grid=grid, risk=risk, engine={"on_vanish": rng.choice(("cancel", "reduce", "keep"))})
+    limit = rng.choice((40, 80, 300, 300))
+    return World(
+        seed, grid=grid, risk=risk, orders_per_10s=limit, engine={"on_vanish": rng.choice(("cancel", "reduce", "keep"))}
+    )
 
 
 def plan_of(seed: int) -> list[Fault]:

@@ -84,7 +84,6 @@ class Pipe:
         self._waiting: deque[Any] = deque()
         self.is_open = True
         self.receive: Callable[[Any], None] = lambda _payload: None
-        self.receiver: Process | None = None
         self.lost: Callable[[Any], None] = lambda _payload: None
 
     def send(self, payload: Any) -> None:

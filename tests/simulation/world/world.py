@@ -15,12 +15,12 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from simulation.world.adapter import VenuePort
 from simulation.world.connector_host import ConnectorHost
 from simulation.world.engine_host import EngineHost
 from simulation.world.exchange import ACCOUNT, ORDERS_PER_10S, Exchange
 from simulation.world.faults import FAULTS, Fault
 from simulation.world.invariants import Checks
+from simulation.world.port import VenuePort
 from simulation.world.reads import VenueReads
 from simulation.world.timeline import MS, SECOND, Timeline
 from simulation.world.wires import NS_PER_US, Connection, Weather, Wire
