@@ -23,7 +23,7 @@ from crash.world import World, wait_until
 from opensqt.domain.client_id import parse_client_order_id
 from opensqt.proto import engine_pb2
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 ACTIVE = engine_pb2.TRADING_STATE_ACTIVE
 

@@ -16,7 +16,7 @@ from crash.world import SYMBOL, World, wait_until
 
 from opensqt.proto import exchange_pb2, exchange_pb2_grpc, trade_pb2
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 GRACE_MS = 2_000
 DEAD_MAN_MS = 10_000

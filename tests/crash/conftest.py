@@ -26,6 +26,6 @@ def world() -> Iterator[World]:
 @pytest.fixture
 def look(world: World) -> Iterator[Look]:
     with Look(world) as looking:
-        assert wait_until(lambda: looking.quoting(0), 60), world.services["engine"].last_words()
+        assert wait_until(lambda: looking.quoting(0), 90), world.services["engine"].last_words()
         world.sim.call("POST", "/faults", {"faults": FAULTS})
         yield looking

@@ -54,10 +54,15 @@ def compare(report: Report, truth: dict[str, Any], database: Path) -> None:
 
 def stop_flat(report: Report, look: Look, world: World) -> None:
     """Stop the bot with nothing left, then the services in order; what is not as asked for is a problem."""
-    answer = look.call("Stop", engine_pb2.StopRequest(mode=engine_pb2.STOP_MODE_FLATTEN), 40.0)
+    answer = None
+    for _ in range(3):
+        # One that could not finish in its time says what is left, and is to be tried again.
+        answer = look.call("Stop", engine_pb2.StopRequest(mode=engine_pb2.STOP_MODE_FLATTEN), 60.0)
+        if answer is not None and answer.verified and not answer.open_orders_left and not answer.position_lots_left:
+            break
     if answer is None or not answer.verified or answer.open_orders_left or answer.position_lots_left:
         report.problems.append(f"the bot did not stop flat: {answer}")
-    if not look.agreement(15):
+    if not look.agreement(30):
         report.problems.append("engine and venue do not agree on the last fills")
     bot = look.bot()
     report.unexplained = bot.pnl.unexplained.value if bot is not None else "not known"

@@ -62,6 +62,24 @@ class BrokenEngine:
                         ways = (self._stream, self._stream, self._stream, self._unary, self._unary, self._garbage)
                         await self._rng.choice(ways)()
 
+    async def grow(self) -> None:
+        """Try to make one resting order larger and larger by small amendments."""
+        async with grpc.aio.insecure_channel(self._address) as channel:
+            self._stub = exchange_pb2_grpc.ExchangeServiceStub(channel)
+            await self._look()
+            await self._call("CancelAllOrders", exchange_pb2.CancelAllOrdersRequest(symbol=SYMBOL))
+            await asyncio.sleep(1.5)
+            price_ticks = int(self._mark_ticks * 1.01)
+            place = resources_pb2.PlaceOrderRequest(
+                symbol=SYMBOL, side=_SELL, type=types_pb2.ORDER_TYPE_LIMIT, time_in_force=1, client_order_id="grows"
+            )
+            place.quantity.value, place.price.value = "0.002", f"{price_ticks * TICK:.1f}"
+            await self._call("PlaceOrder", place)
+            for lots in range(3, 12):
+                amend = exchange_pb2.AmendOrderRequest(symbol=SYMBOL, client_order_id="grows")
+                amend.quantity.value, amend.price.value = f"{lots * STEP:.3f}", place.price.value
+                await self._call("AmendOrder", amend)
+
     # ---- ways
 
     async def _stream(self) -> None:
