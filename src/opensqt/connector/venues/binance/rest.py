@@ -13,6 +13,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
+from opensqt.connector.addresses import RememberingResolver
 from opensqt.connector.rate_budget import RateBudget
 from opensqt.connector.venues.binance.error_codes import Action
 from opensqt.connector.venues.binance.errors import Failure, http_failure, lost_failure
@@ -73,7 +74,9 @@ class RestClient:
 
     def open(self) -> None:
         """Make the pool; connections are opened by the requests."""
-        connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=KEEP_ALIVE_S)
+        connector = aiohttp.TCPConnector(
+            limit=CONNECTIONS, keepalive_timeout=KEEP_ALIVE_S, resolver=RememberingResolver()
+        )
         session = aiohttp.ClientSession(connector=connector, timeout=self._timeout)
         # aiohttp sends PUT and DELETE a second time by itself when a pooled connection turns out to be dead, and has
         # no public switch for it. An amendment or a cancel may have been executed then: nothing is sent twice here.
