@@ -16,8 +16,8 @@ from stack import EXCHANGE, PROGRAMS, VenueProcess, client, connector_section, f
 CLIENT = Path(__file__).parent / "hops" / "client.py"
 SYMBOL = "BTC/USDT:USDT"
 SECONDS = 3
-START_S = 5
-"""Client processes need this long to start and to warm up on a busy machine."""
+START_S = 1
+"""By so much the flood is longer than what readers measure of it."""
 
 pytestmark = pytest.mark.full
 
@@ -52,7 +52,20 @@ def rig() -> Iterator[Rig]:
 
 
 def begin(**options: Any) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen([sys.executable, str(CLIENT), orjson.dumps(options).decode()], stdout=subprocess.PIPE)
+    return subprocess.Popen(
+        [sys.executable, str(CLIENT), orjson.dumps(options).decode()], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+
+
+def go(readers: list["subprocess.Popen[bytes]"]) -> None:
+    """Wait until all readers have subscribed, then let them measure."""
+    for reader in readers:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == b"ready\n"
+    for reader in readers:
+        assert reader.stdin is not None
+        reader.stdin.write(b"go\n")
+        reader.stdin.flush()
 
 
 def result(process: "subprocess.Popen[bytes]") -> dict[str, Any]:
@@ -95,9 +108,11 @@ def test_round_trips(rig: Rig, way: str) -> None:
 
 
 def test_order_stream_under_a_flood(rig: Rig) -> None:
-    readers = begin(do="read", address=rig.unix, streams=1, symbol=SYMBOL, seconds=2 * SECONDS + START_S, pause_s=0)
+    seconds = 2 * SECONDS + 6  # the asking process has to start, too
+    readers = begin(do="read", address=rig.unix, streams=1, symbol=SYMBOL, seconds=seconds, pause_s=0)
+    go([readers])
     asking = begin(do="round_trips", address=rig.unix, symbol=SYMBOL, seconds=SECONDS, pause_s=0.0)
-    flood = rig.venue.do(do="flood", rate=10_000, seconds=2 * SECONDS + START_S)
+    flood = rig.venue.do(do="flood", rate=10_000, seconds=seconds)
     found = result(asking)
     result(readers)
     assert flood["per_s"] > 5_000
@@ -112,6 +127,7 @@ def test_one_way_book_streams(rig: Rig, rate: int, streams: int) -> None:
         begin(do="read", address=rig.unix, streams=streams // processes, symbol=SYMBOL, seconds=SECONDS, pause_s=0)
         for _ in range(processes)
     ]
+    go(readers)
     before = rig.cpu_s()
     flood = rig.venue.do(do="flood", rate=rate, seconds=SECONDS + START_S)
     spent = rig.cpu_s() - before
@@ -138,6 +154,7 @@ def test_a_slow_reader_is_conflated_and_the_others_do_not_notice(rig: Rig) -> No
         options: dict[str, Any] = {"do": "read", "address": rig.unix, "streams": 1, "symbol": SYMBOL}
         fast = [begin(**options, seconds=SECONDS, pause_s=0) for _ in range(3)]
         slow = begin(**options, seconds=SECONDS, pause_s=0.2) if with_slow else None
+        go([*fast, *([] if slow is None else [slow])])
         rig.venue.do(do="flood", rate=10_000, seconds=SECONDS + START_S)
         return [result(one) for one in fast], None if slow is None else result(slow)
 

@@ -26,11 +26,11 @@ from typing import Any
 import orjson
 import uvloop
 from aiohttp import web
-from market import INTERVAL_TICKS, SPAN, Market, make_markets
+from market import SPAN, Market, make_markets
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_create_server
 
 from opensqt._core.histogram import Histogram
-from opensqt.domain.order import Side
+from opensqt.domain.order import Order, Side
 from opensqt.matching.events import BookSnapshot, MarkUpdate, TradePrint
 from opensqt.matching.funding import next_funding_ms
 from opensqt.matching.sources.instruments import canonical_symbol, inferred_instrument, known_instrument
@@ -238,7 +238,7 @@ class Venue:
             start = data.find(b'"price":"') + 9
             ticks = round(float(data[start : data.index(b'"', start)]) * 10)
             if self.fill_run is not None and b'"SELL"' in data:
-                self.fill_run.arrived(ticks, arrived_ns)
+                self.fill_run.arrived(arrived_ns)
             if run is not None:
                 meant_ns = run.pending.pop(ticks, None)
                 if meant_ns is not None:
@@ -255,52 +255,63 @@ def _noise(market: Market, now_ms: int, _combined: bool) -> bytes:
 
 
 class FillRun:
-    """Fills the highest resting buy again and again; the take-profit one level higher must follow."""
+    """Fills the highest resting buy again and again; its take-profit must follow, and is filled to begin anew."""
 
     def __init__(self, venue: Venue, count: int, interval_s: float) -> None:
         self._venue = venue
         self._count = count
         self._interval_s = interval_s
-        self._pending: dict[int, int] = {}
+        self._meant_ns = 0
         self.latencies = Histogram()
         self.filled = 0
         self.answered = 0
 
-    def arrived(self, ticks: int, arrived_ns: int) -> None:
-        meant_ns = self._pending.pop(ticks, None)
-        if meant_ns is not None:
+    def arrived(self, arrived_ns: int) -> None:
+        if self._meant_ns:
             self.answered += 1
-            self.latencies.record(arrived_ns - meant_ns)
+            self.latencies.record(arrived_ns - self._meant_ns)
+            self._meant_ns = 0
 
     async def go(self) -> None:
         """Fill `count` buys. The exchange works a fill out first; its messages leave when they are meant to."""
         host = self._venue
-        market = host.main
-        symbol = canonical_symbol(market.symbol)
-        user = host.config.users[0].name
         held: list[tuple[StreamSession, str, bytes]] = []
         plain = host._deliver
         due_ns = time.monotonic_ns() + 100_000_000
         for number in range(self._count):
-            buys = [o for o in host.venue.exchange.venue.view.open_orders(user) if o.side is Side.BUY]
+            for sell in self._open(Side.SELL):
+                self._print(f"s{number}", Side.BUY, sell)
+            await asyncio.sleep(self._interval_s)
+            due_ns = max(due_ns, time.monotonic_ns() + 5_000_000)
+            buys = self._open(Side.BUY)
             if not buys:
-                break
-            top = max(buys, key=lambda order: order.price_ticks)
-            level = round((top.price_ticks - market.anchor_ticks) / INTERVAL_TICKS)
-            await asyncio.sleep(max(0.0, (due_ns - time.monotonic_ns()) / 1e9 - 0.003))
+                continue
             host.venue.hub._deliver = lambda *frame: held.append(frame)
-            host.venue.on_market(TradePrint(symbol, time.time_ns(), f"f{number}", Side.SELL, top.price_ticks, top.lots))
+            self._print(f"b{number}", Side.SELL, max(buys, key=lambda order: order.price_ticks))
             host.venue.hub._deliver = plain
+            await asyncio.sleep(max(0.0, (due_ns - time.monotonic_ns()) / 1e9 - 0.001))
             while time.monotonic_ns() < due_ns:
                 pass
             if held:
                 self.filled += 1
-                self._pending[market.level_ticks(level + 1)] = due_ns
+                self._meant_ns = due_ns
             for session, stream, data in held:
                 plain(session, stream, data)
             held.clear()
             due_ns += int(self._interval_s * 1e9)
+            await asyncio.sleep(self._interval_s)
+            self._meant_ns = 0
         await asyncio.sleep(0.5)
+
+    def _open(self, side: Side) -> list[Order]:
+        user = self._venue.config.users[0].name
+        return [order for order in self._venue.venue.exchange.venue.view.open_orders(user) if order.side is side]
+
+    def _print(self, trade_id: str, aggressor: Side, order: Order) -> None:
+        symbol = canonical_symbol(self._venue.main.symbol)
+        self._venue.venue.on_market(
+            TradePrint(symbol, time.time_ns(), trade_id, aggressor, order.price_ticks, order.remaining_lots)
+        )
 
 
 class Client(WSListener):
@@ -429,7 +440,7 @@ async def obey(host: Venue, command: dict[str, Any]) -> dict[str, Any]:
         flood.cancel()
         return {"per_s": (host.flood_left - before) / (time.monotonic() - begun)}
     if command["do"] == "fills":
-        host.fill_run = FillRun(host, command["count"], command.get("interval_s", 0.05))
+        host.fill_run = FillRun(host, command["count"], command.get("interval_s", 0.03))
         await host.fill_run.go()
         found, host.fill_run = host.fill_run, None
         return {"filled": found.filled, "answered": found.answered, "latency_us": figures(found.latencies)}

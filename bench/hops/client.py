@@ -86,6 +86,10 @@ async def read(options: dict[str, Any]) -> dict[str, Any]:
 
     tasks = [asyncio.create_task(one()) for _ in range(options["streams"])]
     await asyncio.sleep(1.0)
+    sys.stdout.buffer.write(b"ready\n")
+    sys.stdout.buffer.flush()
+    await asyncio.to_thread(sys.stdin.buffer.readline)
+    await asyncio.sleep(0.5)
     latency.reset()
     messages[0] = merged[0] = 0
     begun = time.process_time()
