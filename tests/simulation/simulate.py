@@ -10,6 +10,7 @@ Exit code 1 when an invariant was broken. Every twentieth seed is run twice: its
 import argparse
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -106,6 +107,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             msgspec.json.encode(report).decode() + "\n" if arguments.json else describe(report, with_events=True) + "\n"
         )
         return 1 if report.violation else 0
+    # An orderly exit takes the workers along.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     began = told = time.monotonic()
     summary = Summary()
     busy_s = cpu_s = 0.0

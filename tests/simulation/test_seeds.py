@@ -1,5 +1,9 @@
 """Two hundred seeds of the whole system; every invariant holds in all of them."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from simulation.simulate import describe, run_many, run_twice_when_due
 from simulation.world.invariants import INVARIANTS
@@ -31,3 +35,16 @@ def test_same_seed_gives_the_same_log_and_another_seed_another() -> None:
 
 def test_a_seed_that_is_run_twice_says_so() -> None:
     assert run_twice_when_due(40).counts["same_seed_same_log"] == 1
+
+
+@pytest.mark.slow
+def test_the_log_does_not_depend_on_how_the_interpreter_hashes() -> None:
+    program = "from simulation.world.runs import run_seed; print(run_seed(20).digest)"
+    found = set()
+    for hash_seed in ("1", "2"):
+        environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)}
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True, timeout=60
+        )
+        found.add(done.stdout)
+    assert len(found) == 1
