@@ -1,4 +1,6 @@
-// What the server says on /ws/v1. Decimals are text, times are Unix milliseconds unless the name says otherwise.
+// What the server says on /ws/v1; what it answers when asked is in answers.ts. Decimals are text, times are Unix milliseconds unless the name says otherwise.
+
+export type * from "./answers";
 
 export interface Source {
   name: string;
@@ -378,34 +380,3 @@ export type Tick = Envelope<"tick", { heard_ms: Record<string, number> }>;
 export type ServerMessage = Snapshot | Delta | Tick;
 
 export const PROTOCOL_VERSION = 1;
-
-/** Why an order exists and what became of it. */
-export interface Explanation {
-  order: Order;
-  inputs: Record<string, string>;
-  config_version: number;
-  history: string[];
-  fills: { id: string; price: string; size: string; fee: string; fee_asset: string; maker: boolean; time_ms: number }[];
-}
-
-export interface EquityPoint {
-  time_ms: number;
-  equity: string;
-  equity_change: string;
-}
-
-/** One UTC day; the parts sum exactly to equity_change. */
-export interface DayPnl {
-  date: string;
-  start_ms: number;
-  grid_profit: string;
-  inventory_pnl: string;
-  fees: string;
-  funding: string;
-  transfers: string;
-  equity_change: string;
-  fills: number;
-  maker_fills: number;
-  turnover: string;
-  cycles: number;
-}
