@@ -15,7 +15,7 @@ from opensqt.domain.account import Account, Position
 from opensqt.domain.errors import ErrorReason
 from opensqt.domain.fill import Fill
 from opensqt.domain.instrument import Instrument
-from opensqt.domain.ledger import LedgerTotals, SlotLot
+from opensqt.domain.ledger import Ledger, LedgerTotals, SlotLot
 from opensqt.domain.order import Order, OrderType, Side, TimeInForce
 from opensqt.domain.order_state import OrderState
 from opensqt.engine.commands import (
@@ -31,6 +31,7 @@ from opensqt.engine.commands import (
     Place,
     Query,
     Reattach,
+    RescaleRecord,
     SetLeverage,
     SlotRecord,
     TotalsRecord,
@@ -39,6 +40,7 @@ from opensqt.engine.config import BotConfig, EngineConfig, GridConfig, RiskConfi
 from opensqt.engine.core import EngineCore
 from opensqt.engine.events import Attached, BookTop, Detached, Event, LastTrade, Outcome, Result, Saved, Timer
 from opensqt.engine.grid_settings import config_of
+from opensqt.engine.orders import rescaled_inputs
 from opensqt.engine.restored import Restored, RestoredBot
 from opensqt.runtime.config import GrpcClientConfig
 
@@ -347,6 +349,34 @@ class Disk:
                 self.versions.append(record)
             elif isinstance(record, AuditRecord):
                 self.audit.append(record)
+            elif isinstance(record, RescaleRecord):
+                self._rescale(record.tick_factor, record.lot_factor)
+
+    def _rescale(self, ticks: int, lots: int) -> None:
+        both = ticks * lots
+        for slot, one in self.slots.items():
+            self.slots[slot] = msgspec.structs.replace(
+                one, lots=one.lots * lots, cost_ticks_lots=one.cost_ticks_lots * both,
+                profit_ticks_lots=one.profit_ticks_lots * both,
+            )  # fmt: skip
+        ledger = Ledger(self.totals)
+        ledger.rescale(ticks, lots)
+        self.totals = ledger.totals
+        for key, record in self.orders.items():
+            order = msgspec.structs.replace(
+                record.order, price_ticks=record.order.price_ticks * ticks, lots=record.order.lots * lots,
+                filled_lots=record.order.filled_lots * lots, filled_ticks_lots=record.order.filled_ticks_lots * both,
+            )  # fmt: skip
+            inputs = rescaled_inputs(record.inputs, ticks, lots)
+            self.orders[key] = msgspec.structs.replace(record, order=order, inputs=inputs)
+        for key, record in self.fills.items():
+            fill = msgspec.structs.replace(
+                record.fill, price_ticks=record.fill.price_ticks * ticks, lots=record.fill.lots * lots,
+                cumulative_filled_lots=record.fill.cumulative_filled_lots * lots,
+            )  # fmt: skip
+            self.fills[key] = msgspec.structs.replace(
+                record, fill=fill, profit_ticks_lots=record.profit_ticks_lots * both
+            )
 
     def restore(self, config: EngineConfig) -> Restored:
         """Return what a new run starts from, its epoch durable."""

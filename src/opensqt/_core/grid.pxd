@@ -11,8 +11,9 @@ cdef class Lattice:
     cdef readonly int64_t anchor_ticks        # the price of level 0
     cdef readonly int64_t interval_ticks      # 0 on a geometric lattice
     cdef readonly int64_t ratio_ppb           # 0 on an arithmetic lattice
+    cdef readonly int64_t unit_ticks          # levels of a geometric lattice are multiples of it
     cdef int64_t lowest                       # arithmetic: index of the lowest level above zero
-    # Geometric levels already computed: up[k] is level k >= 0, down[i] is level -1-i.
+    # Geometric levels already computed, in units: up[k] is level k >= 0, down[i] is level -1-i.
     cdef int64_t* up
     cdef int64_t* down
     cdef int64_t up_count, up_room, down_count, down_room

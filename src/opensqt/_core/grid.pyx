@@ -5,6 +5,9 @@ rounded half away from zero to a tick and strictly increasing: where rounding wo
 tick outward from the anchor. Geometric levels are computed outward from the anchor in fixed point (integers with 256
 fractional bits, no libm), so every machine has the same lattice, and kept in a table that grows on demand.
 
+A lattice may keep to multiples of `unit_ticks`: that is the venue's tick where it is coarser than the tick prices are
+counted in. A geometric one is then rounded to the unit; an anchor and an interval must be multiples of it.
+
 Prices near the market come in half ticks (`price2_ticks`, twice the price), so that a mid price is exact. Levels at or
 below zero, or above 2^58 ticks, do not exist: asking for one is a ValueError, and windows are cut there.
 """
@@ -70,10 +73,17 @@ cdef int64_t* _resize(int64_t* table, int64_t count) except NULL:
 cdef class Lattice:
     """An immutable ladder of price levels; make one with `Lattice.arithmetic` or `Lattice.geometric`."""
 
-    def __cinit__(self, int64_t anchor_ticks, int64_t interval_ticks, int64_t ratio_ppb):
+    def __cinit__(self, int64_t anchor_ticks, int64_t interval_ticks, int64_t ratio_ppb, int64_t unit_ticks=1):
         if not 0 < anchor_ticks <= MAX_PRICE:
             raise ValueError(f"anchor_ticks was {anchor_ticks}: an anchor is a price between 1 and {MAX_PRICE} ticks")
+        if unit_ticks <= 0 or anchor_ticks % unit_ticks or interval_ticks % unit_ticks:
+            raise ValueError(
+                f"unit_ticks was {unit_ticks}: it must be positive and divide anchor_ticks {anchor_ticks} and "
+                f"interval_ticks {interval_ticks}"
+            )
         self.anchor_ticks = anchor_ticks
+        # The levels of equal distances are what they are, whatever they are multiples of.
+        self.unit_ticks = unit_ticks if ratio_ppb else 1
         self.interval_ticks = interval_ticks
         self.ratio_ppb = ratio_ppb
         if ratio_ppb == 0:
@@ -92,9 +102,9 @@ cdef class Lattice:
         self.up_room = 64
         self.down = _resize(NULL, 64)
         self.down_room = 64
-        self.up[0] = anchor_ticks
+        self.up[0] = anchor_ticks // unit_ticks
         self.up_count = 1
-        self.up_exact = self.down_exact = int(anchor_ticks) << _FRACTION_BITS
+        self.up_exact = self.down_exact = int(self.up[0]) << _FRACTION_BITS
 
     def __dealloc__(self):
         free(self.up)
@@ -115,7 +125,7 @@ cdef class Lattice:
         return Lattice(anchor_ticks, 0, ratio_ppb)
 
     def __reduce__(self):
-        return Lattice, (self.anchor_ticks, self.interval_ticks, self.ratio_ppb)
+        return Lattice, (self.anchor_ticks, self.interval_ticks, self.ratio_ppb, self.unit_ticks)
 
     def __eq__(self, other):
         if not isinstance(other, Lattice):
@@ -125,10 +135,11 @@ cdef class Lattice:
             self.anchor_ticks == that.anchor_ticks
             and self.interval_ticks == that.interval_ticks
             and self.ratio_ppb == that.ratio_ppb
+            and self.unit_ticks == that.unit_ticks
         )
 
     def __hash__(self):
-        return hash((self.anchor_ticks, self.interval_ticks, self.ratio_ppb))
+        return hash((self.anchor_ticks, self.interval_ticks, self.ratio_ppb, self.unit_ticks))
 
     def __repr__(self):
         if self.ratio_ppb:
@@ -250,7 +261,7 @@ cdef class Lattice:
         cdef object exact = self.up_exact * (_PPB + self.ratio_ppb) // _PPB
         cdef object level = (exact + _HALF) >> _FRACTION_BITS
         cdef int64_t last = self.up[self.up_count - 1]
-        if level > MAX_PRICE or last >= MAX_PRICE:
+        if level > MAX_PRICE // self.unit_ticks or last >= MAX_PRICE // self.unit_ticks:
             self.up_ended = True
             return 0
         if self.up_count >= MAX_TABLE:
@@ -267,7 +278,7 @@ cdef class Lattice:
         """Compute the next level below the table, or note that there is none."""
         cdef object exact = self.down_exact * _PPB // (_PPB + self.ratio_ppb)
         cdef int64_t level = (exact + _HALF) >> _FRACTION_BITS
-        cdef int64_t last = self.down[self.down_count - 1] if self.down_count else self.anchor_ticks
+        cdef int64_t last = self.down[self.down_count - 1] if self.down_count else self.up[0]
         if level >= last:
             level = last - 1
         if level <= 0:
@@ -287,14 +298,15 @@ cdef class Lattice:
         if k >= 0:
             while k >= self.up_count and not self.up_ended:
                 self._grow_up()
-            return self.up[k] if k < self.up_count else 0
+            return self.up[k] * self.unit_ticks if k < self.up_count else 0
         while -1 - k >= self.down_count and not self.down_ended:
             self._grow_down()
-        return self.down[-1 - k] if -1 - k < self.down_count else 0
+        return self.down[-1 - k] * self.unit_ticks if -1 - k < self.down_count else 0
 
     cdef int64_t _geometric_at_or_below(self, int64_t price_ticks) except? -1:
         cdef int64_t low, high, middle
-        if price_ticks >= self.anchor_ticks:
+        price_ticks //= self.unit_ticks
+        if price_ticks >= self.up[0]:
             while self.up[self.up_count - 1] <= price_ticks and not self.up_ended:
                 self._grow_up()
             low, high = 0, self.up_count

@@ -29,6 +29,8 @@ class GridPlanner:
     @property
     def min_lots(self) -> int: ...
     @property
+    def lot_step(self) -> int: ...
+    @property
     def quote_units(self) -> int: ...
     @property
     def units_per_tick_lot(self) -> int: ...
@@ -49,6 +51,7 @@ class GridPlanner:
         fixed_lots: int = 0,
         min_lots: int = 1,
         hysteresis: int = 1,
+        lot_step: int = 1,
         safety_permille: int = 100,
         lowest_slot: int = ...,
         highest_slot: int = ...,

@@ -68,14 +68,15 @@ cdef class Holdings:
 cdef class GridPlanner:
     """Fills a desired set with the classic long grid around a price.
 
-    Each level buys either `quote_units` of money (floored to lots; one lot at one tick is worth `units_per_tick_lot` of
-    those units) or `fixed_lots`. Levels below `min_lots` are left out. Live buys up to `hysteresis` levels outside the
-    window are kept, and so are live take-profits up to `hysteresis` levels beyond the sell window. Nothing is bought
-    outside of `lowest_slot` to `highest_slot`, and no buy is kept there.
+    Each level buys either `quote_units` of money (floored to multiples of `lot_step` lots; one lot at one tick is worth
+    `units_per_tick_lot` of those units) or `fixed_lots`. Levels below `min_lots` are left out. Live buys up to
+    `hysteresis` levels outside the window are kept, and so are live take-profits up to `hysteresis` levels beyond the
+    sell window. Nothing is bought outside of `lowest_slot` to `highest_slot`, and no buy is kept there.
     """
 
     def __cinit__(self, Lattice lattice not None, *, int64_t buy_window, int64_t sell_window, int64_t quote_units=0,
                   int64_t units_per_tick_lot=1, int64_t fixed_lots=0, int64_t min_lots=1, int64_t hysteresis=1,
+                  int64_t lot_step=1,
                   int64_t safety_permille=100, int64_t lowest_slot=INT64_MIN, int64_t highest_slot=INT64_MAX):
         for name, value in (("buy_window", buy_window), ("sell_window", sell_window), ("hysteresis", hysteresis)):
             if not 0 <= value <= MAX_WINDOW:
@@ -87,14 +88,15 @@ cdef class GridPlanner:
                 f"quote_units was {quote_units} and fixed_lots {fixed_lots}: give one of them a positive value, "
                 "the money or the lots of each level"
             )
-        if units_per_tick_lot <= 0 or min_lots <= 0:
+        if units_per_tick_lot <= 0 or min_lots <= 0 or lot_step <= 0:
             raise ValueError(
-                f"units_per_tick_lot was {units_per_tick_lot} and min_lots {min_lots}: both must be positive"
+                f"units_per_tick_lot was {units_per_tick_lot}, min_lots {min_lots} and lot_step {lot_step}: all three "
+                "must be positive"
             )
         self.lattice = lattice
         self.buy_window, self.sell_window = buy_window, sell_window
         self.quote_units, self.units_per_tick_lot = quote_units, units_per_tick_lot
-        self.fixed_lots, self.min_lots = fixed_lots, min_lots
+        self.fixed_lots, self.min_lots, self.lot_step = fixed_lots, min_lots, lot_step
         self.hysteresis, self.safety_permille = hysteresis, safety_permille
         self.lowest_slot, self.highest_slot = lowest_slot, highest_slot
 
@@ -106,7 +108,7 @@ cdef class GridPlanner:
         cdef int64_t price_ticks = self.lattice.level_ticks(k)
         if self.fixed_lots:
             return self.fixed_lots
-        return min(lots_for_quote_c(self.quote_units, price_ticks, self.units_per_tick_lot), MAX_LOTS)
+        return self._bought_at(price_ticks)
 
     def plan(self, int64_t price2_ticks, Holdings holdings not None, Desired desired not None):
         """Replace the rows and keep ranges of `desired` by the grid around half of `price2_ticks`; return the centre.
@@ -115,6 +117,10 @@ cdef class GridPlanner:
         """
         check_price2(price2_ticks)
         return self.plan_c(price2_ticks, holdings, desired)
+
+    cdef int64_t _bought_at(self, int64_t price_ticks) noexcept:
+        cdef int64_t lots = min(lots_for_quote_c(self.quote_units, price_ticks, self.units_per_tick_lot), MAX_LOTS)
+        return lots - lots % self.lot_step
 
     cdef int _cover(self, int64_t bottom, int64_t top) except -1:
         """Have every level from bottom to top as a row, with slack to both sides for the moves to come."""
@@ -138,7 +144,7 @@ cdef class GridPlanner:
             rows[i].price_ticks = price_ticks
             rows[i].lots = self.fixed_lots
             if not self.fixed_lots:
-                rows[i].lots = min(lots_for_quote_c(self.quote_units, price_ticks, self.units_per_tick_lot), MAX_LOTS)
+                rows[i].lots = self._bought_at(price_ticks)
             rows[i].flags = 0
             self.levels_count = i + 1
         self.levels_low = low

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import final
 
+import msgspec
 import structlog
 
 from opensqt._core.book import OrderBook
@@ -172,7 +173,7 @@ class ConnectorCore:
         known = self.mirror.instruments.get(instrument.symbol)
         if known == instrument:
             return
-        self.mirror.instruments[instrument.symbol] = instrument
+        self.mirror.on_instrument(instrument)
         if known is not None:
             feed = self.feeds.get(instrument.symbol)
             if feed is not None:
@@ -194,7 +195,7 @@ class ConnectorCore:
             fill = self._last_fill
             cause = fill if fill is not None and fill.exchange_order_id == order.exchange_order_id else None
             self._last_fill = None
-            instrument = self.mirror.instruments[order.symbol]
+            instrument = self.mirror.instrument_of(order.symbol, order.instrument_revision)
             exchange = self.capabilities.exchange
             self.topics.orders.publish(
                 order.symbol,
@@ -218,7 +219,10 @@ class ConnectorCore:
         self.trade.publish("", lambda: frames.account_frame(account))
 
     def on_position(self, position: Position) -> None:
-        """Take a position."""
+        """Take a position; it is counted in the revision in force unless it says another."""
+        instrument = self.mirror.instruments.get(position.symbol)
+        if instrument is not None and not position.instrument_revision:
+            position = msgspec.structs.replace(position, instrument_revision=instrument.revision)
         self.mirror.on_position(position)
         self.topics.positions.publish(position.symbol, position)
         self.trade.publish(position.symbol, lambda: frames.position_frame(position))

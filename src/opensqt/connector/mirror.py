@@ -7,6 +7,7 @@ replayed update, a REST answer that lost a race) changes nothing.
 
 from collections import OrderedDict, deque
 from collections.abc import Iterator
+from decimal import ROUND_UP, Decimal
 from typing import final
 
 import msgspec
@@ -22,6 +23,7 @@ MAX_ENDED_ORDERS = 20_000
 MAX_RECENT_FILLS = 10_000
 MAX_RECENT_FLOWS = 2_000
 MAX_UNTOLD = 10_000
+KEPT_REVISIONS = 16
 
 
 def order_key(client_order_id: str, exchange_order_id: str) -> str:
@@ -35,6 +37,7 @@ class AccountMirror:
 
     def __init__(self) -> None:
         self.instruments: dict[str, Instrument] = {}
+        self._older: dict[str, dict[int, Instrument]] = {}
         self.positions: dict[str, Position] = {}
         self.accounts: dict[str, Account] = {}
         self.marks: dict[str, MarkPrice] = {}
@@ -45,11 +48,27 @@ class AccountMirror:
         self._open: dict[str, Order] = {}
         self._ended: OrderedDict[str, Order] = OrderedDict()
         self._by_exchange_id: dict[tuple[str, str], str] = {}
-        self._trade_ids: OrderedDict[tuple[str, str], tuple[Side, int, int]] = OrderedDict()
+        self._trade_ids: OrderedDict[tuple[str, str], tuple[Side, Decimal, Decimal]] = OrderedDict()
         self._flow_ids: OrderedDict[str, None] = OrderedDict()
         self._open_count: dict[str, int] = {}
         self._open_lots: dict[tuple[str, Side], int] = {}
         self._untold: dict[str, deque[tuple[int, Side, int]]] = {}
+
+    def on_instrument(self, instrument: Instrument) -> None:
+        """Take an instrument or its new revision; what older revisions count in stays known for a while."""
+        known = self.instruments.get(instrument.symbol)
+        if known is not None and known.revision != instrument.revision:
+            older = self._older.setdefault(instrument.symbol, {})
+            older[known.revision] = known
+            if len(older) > KEPT_REVISIONS:
+                del older[next(iter(older))]
+        self.instruments[instrument.symbol] = instrument
+        if known is not None and known.lot_size != instrument.lot_size:
+            self._count_anew(known, instrument)
+
+    def instrument_of(self, symbol: str, revision: int) -> Instrument:
+        """Return the instrument as the revision has it that a number is counted in; 0 = the one in force."""
+        return self._older.get(symbol, {}).get(revision) or self.instruments[symbol]
 
     def on_order(self, order: Order) -> bool:
         """Take an order's state; return False when it says nothing new."""
@@ -60,11 +79,12 @@ class AccountMirror:
             if order.updated_time_ns > known.updated_time_ns:
                 (self._ended if known.state.is_terminal else self._open)[key] = order
             return False
-        if known is not None and not _is_newer(order, known):
+        known_filled = 0 if known is None else self._filled_in_units_of(known, order)
+        if known is not None and not _is_newer(order, known, known_filled):
             return False
         if known is not None and not known.state.is_terminal:
             self._count(known, -1)
-        self._executed(order, order.filled_lots - (known.filled_lots if known is not None else 0))
+        self._executed(order, order.filled_lots - known_filled)
         if order.exchange_order_id:
             self._by_exchange_id[order.symbol, order.exchange_order_id] = key
         if order.state.is_terminal:
@@ -89,7 +109,7 @@ class AccountMirror:
         key = (fill.symbol, fill.trade_id)
         if key in self._trade_ids:
             return False
-        self._trade_ids[key] = (fill.side, fill.price_ticks, fill.lots)
+        self._trade_ids[key] = self._trade(fill)
         if len(self._trade_ids) > 2 * MAX_RECENT_FILLS:
             self._trade_ids.popitem(last=False)
         self.fills.append(fill)
@@ -98,7 +118,7 @@ class AccountMirror:
     def contradicts(self, fill: Fill) -> bool:
         """Return whether a trade id that was seen comes with other data now."""
         known = self._trade_ids.get((fill.symbol, fill.trade_id))
-        return known is not None and known != (fill.side, fill.price_ticks, fill.lots)
+        return known is not None and known != self._trade(fill)
 
     def on_cash_flow(self, flow: CashFlow) -> bool:
         """Take a wallet change; return False when its id was seen."""
@@ -143,19 +163,58 @@ class AccountMirror:
     def position_lots(self, symbol: str) -> int:
         """Return the signed position."""
         position = self.positions.get(symbol)
-        return 0 if position is None else position.lots
+        return 0 if position is None else self._in_force(symbol, position.instrument_revision, position.lots)
+
+    def _in_force(self, symbol: str, revision: int, lots: int) -> int:
+        """Return lots of a revision in lots of the one in force, rounded away from zero: a limit has to hold."""
+        instrument = self.instruments.get(symbol)
+        if instrument is None or revision in (0, instrument.revision):
+            return lots
+        return _lots_in(lots, self.instrument_of(symbol, revision), instrument)
+
+    def _count_anew(self, known: Instrument, instrument: Instrument) -> None:
+        """Count what is open, and what the position has not told yet, in lots of a new revision."""
+        symbol = instrument.symbol
+        for side in Side:
+            self._open_lots[symbol, side] = sum(
+                self._in_force(symbol, order.instrument_revision, order.remaining_lots)
+                for order in self.open_orders(symbol)
+                if order.side is side and not order.reduce_only
+            )
+        untold = self._untold.get(symbol, ())
+        self._untold[symbol] = deque(
+            ((time_ns, side, _lots_in(lots, known, instrument)) for time_ns, side, lots in untold), maxlen=MAX_UNTOLD
+        )
+
+    def _filled_in_units_of(self, known: Order, order: Order) -> int:
+        """Return what a known order had filled, in the lots another report of it counts in."""
+        if known.instrument_revision == order.instrument_revision or order.symbol not in self.instruments:
+            return known.filled_lots
+        counted = self.instrument_of(known.symbol, known.instrument_revision)
+        wanted = self.instrument_of(order.symbol, order.instrument_revision)
+        return _lots_in(known.filled_lots, counted, wanted)
+
+    def _trade(self, fill: Fill) -> tuple[Side, Decimal, Decimal]:
+        """Return what a trade was, whatever it is counted in."""
+        price, size = Decimal(fill.price_ticks), Decimal(fill.lots)
+        if fill.symbol in self.instruments:
+            instrument = self.instrument_of(fill.symbol, fill.instrument_revision)
+            price, size = instrument.ticks_to_price(fill.price_ticks), instrument.lots_to_quantity(fill.lots)
+        return fill.side, price, size
 
     def _count(self, order: Order, sign: int) -> None:
         self._open_count[order.symbol] = self._open_count.get(order.symbol, 0) + sign
         if not order.reduce_only:
             key = (order.symbol, order.side)
-            self._open_lots[key] = self._open_lots.get(key, 0) + sign * order.remaining_lots
+            lots = self._in_force(order.symbol, order.instrument_revision, order.remaining_lots)
+            self._open_lots[key] = self._open_lots.get(key, 0) + sign * lots
 
     def _executed(self, order: Order, lots: int) -> None:
         position = self.positions.get(order.symbol)
         known_ns = 0 if position is None else position.venue_time_ns
         if lots > 0 and order.updated_time_ns > known_ns:
             untold = self._untold.setdefault(order.symbol, deque(maxlen=MAX_UNTOLD))
+            lots = self._in_force(order.symbol, order.instrument_revision, lots)
             untold.append((order.updated_time_ns, order.side, lots))
 
     def _forget_oldest(self) -> None:
@@ -169,11 +228,16 @@ def _says_the_same(order: Order, known: Order) -> bool:
     return order == known or msgspec.structs.replace(order, **times) == known
 
 
-def _is_newer(order: Order, known: Order) -> bool:
+def _lots_in(lots: int, counted: Instrument, wanted: Instrument) -> int:
+    """Return lots of one revision in lots of another, rounded away from zero."""
+    return int((lots * counted.lot_size / wanted.lot_size).to_integral_value(ROUND_UP))
+
+
+def _is_newer(order: Order, known: Order, known_filled: int) -> bool:
     if known.state.is_terminal and not order.state.is_terminal:
         # An ended order can only be followed by a fill that came late and completes it. One that counted as never
         # placed, because the venue denied it, has no id there: if it shows up after all, it exists.
-        return not known.exchange_order_id or order.filled_lots > known.filled_lots
-    if order.filled_lots < known.filled_lots:
+        return not known.exchange_order_id or order.filled_lots > known_filled
+    if order.filled_lots < known_filled:
         return False
-    return order.updated_time_ns >= known.updated_time_ns or order.filled_lots > known.filled_lots
+    return order.updated_time_ns >= known.updated_time_ns or order.filled_lots > known_filled

@@ -165,7 +165,7 @@ class OrderServicer:
                 f"the venue confirmed {request.client_order_id} without showing it; ask with GetOrder",
                 metadata={"client_order_id": request.client_order_id},
             )
-        return order_message(order, self._core.mirror.instruments[request.symbol])
+        return order_message(order, self._core.mirror.instrument_of(request.symbol, order.instrument_revision))
 
     async def _cancel(self, symbol: str, client_order_id: str, exchange_order_id: str) -> None:
         waiting, reply = _promise()

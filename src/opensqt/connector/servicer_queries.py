@@ -5,6 +5,7 @@ from typing import Any, final
 from opensqt.connector.adapter import VenueAdapter
 from opensqt.connector.core import ConnectorCore
 from opensqt.connector.symbols import canonical, canonical_or_all
+from opensqt.domain.account import Position
 from opensqt.domain.clock import NS_PER_MS
 from opensqt.domain.convert_exchange import (
     account_message,
@@ -14,6 +15,7 @@ from opensqt.domain.convert_exchange import (
 )
 from opensqt.domain.convert_trade import cash_flow_to_wire, decimal_message, fill_to_wire, instrument_to_wire
 from opensqt.domain.errors import ErrorReason, NotFoundError, invalid_field
+from opensqt.domain.instrument import Instrument
 from opensqt.domain.order import Order
 from opensqt.proto import exchange_pb2, latency_pb2, resources_pb2, trade_pb2, types_pb2
 
@@ -71,7 +73,7 @@ class QueryServicer:
             raise NotFoundError(ErrorReason.NOT_FOUND, "the venue reports no balance of any asset for this account")
         positions = await self._adapter.account.positions()
         exchange = self._core.capabilities.exchange
-        messages = [position_message(p, self._core.mirror.instruments[p.symbol], exchange) for p in positions]
+        messages = [position_message(p, self._counted_in(p), exchange) for p in positions]
         return account_message(accounts[0], messages, exchange)
 
     async def get_positions(
@@ -82,7 +84,7 @@ class QueryServicer:
         positions = await self._adapter.account.positions(symbol)
         exchange = self._core.capabilities.exchange
         return exchange_pb2.GetPositionsResponse(
-            positions=[position_message(p, self._core.mirror.instruments[p.symbol], exchange) for p in positions]
+            positions=[position_message(p, self._counted_in(p), exchange) for p in positions]
         )
 
     async def get_balance(
@@ -206,8 +208,11 @@ class QueryServicer:
             cash_flows=[cash_flow_to_wire(flow) for flow in page.flows], next_page_token=page.next_token
         )
 
+    def _counted_in(self, value: Order | Position) -> Instrument:
+        return self._core.mirror.instrument_of(value.symbol, value.instrument_revision)
+
     def _message(self, order: Order, *, with_fills: bool = False) -> resources_pb2.Order:
-        instrument = self._core.mirror.instruments[order.symbol]
+        instrument = self._counted_in(order)
         fills = (
             [fill for fill in self._core.mirror.fills if fill.exchange_order_id == order.exchange_order_id]
             if with_fills and order.filled_lots

@@ -110,7 +110,7 @@ class StreamServicer:
         exchange = core.capabilities.exchange
         # Taken in the turn in which the reader was added: an event is in the state or behind it, never in both.
         open_orders = [
-            order_update_message(order, core.mirror.instruments[order.symbol], exchange)
+            order_update_message(order, core.mirror.instrument_of(order.symbol, order.instrument_revision), exchange)
             for order in core.mirror.open_orders()
         ]
         try:
@@ -218,7 +218,9 @@ class StreamServicer:
 
     def _position(self, position: Position) -> resources_pb2.Position:
         return position_message(
-            position, self._core.mirror.instruments[position.symbol], self._core.capabilities.exchange
+            position,
+            self._core.mirror.instrument_of(position.symbol, position.instrument_revision),
+            self._core.capabilities.exchange,
         )
 
     def _funding(self, mark: MarkPrice) -> events_pb2.FundingUpdate:

@@ -8,7 +8,10 @@ ZERO = Decimal(0)
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
-    """One symbol's position, one-way mode. `lots` is signed; a liquidation price of 0 means there is none."""
+    """One symbol's position, one-way mode. `lots` is signed; a liquidation price of 0 means there is none.
+
+    `instrument_revision` is what the lots are counted in, 0 = the revision in force.
+    """
 
     symbol: str
     lots: int
@@ -19,6 +22,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     leverage: int = 1
     margin_type: str = "cross"
     venue_time_ns: int = 0
+    instrument_revision: int = 0
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):

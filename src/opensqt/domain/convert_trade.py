@@ -273,6 +273,7 @@ def position_to_wire(value: Position) -> trade_pb2.PositionRecord:
         leverage=value.leverage,
         margin_type=value.margin_type,
         venue_time_ns=value.venue_time_ns,
+        instrument_revision=value.instrument_revision,
     )
 
 
@@ -288,6 +289,7 @@ def position_from_wire(message: trade_pb2.PositionRecord) -> Position:
         leverage=message.leverage,
         margin_type=message.margin_type,
         venue_time_ns=message.venue_time_ns,
+        instrument_revision=message.instrument_revision,
     )
 
 

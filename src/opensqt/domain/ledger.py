@@ -217,6 +217,30 @@ class Ledger:
         self.adopt(target, taken.lots, taken.cost_ticks_lots)
         taken.lots = taken.cost_ticks_lots = 0
 
+    def move_lots(self, source: int, target: int, lots: int) -> None:
+        """Move a part of what one slot holds into another, with the floor of its cost, as a sale would take it."""
+        lot = self.slots[source]
+        cost = lot.cost_ticks_lots * lots // lot.lots
+        self.adopt(target, lots, cost)
+        lot.lots -= lots
+        lot.cost_ticks_lots -= cost
+
+    def rescale(self, tick_factor: int, lot_factor: int) -> None:
+        """Count in finer units: every tick becomes `tick_factor` ticks, every lot `lot_factor` lots. Exact."""
+        both, totals = tick_factor * lot_factor, self.totals
+        totals.grid_profit_ticks_lots *= both
+        totals.turnover_ticks_lots *= both
+        totals.outside_lots *= lot_factor
+        totals.outside_cost_ticks_lots *= both
+        for lot in self.slots.values():
+            lot.lots *= lot_factor
+            lot.cost_ticks_lots *= both
+            lot.profit_ticks_lots *= both
+        self._trades = {
+            trade_id: (side, price_ticks * tick_factor, lots * lot_factor)
+            for trade_id, (side, price_ticks, lots) in self._trades.items()
+        }
+
     def relocate(self, target_of: Callable[[int], int]) -> None:
         """Give what every slot holds and has earned to another slot number; what meets there is added up.
 

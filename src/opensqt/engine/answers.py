@@ -178,6 +178,8 @@ def _rejected(bot: Bot, order: TrackedOrder, result: Result, now_ns: int) -> Non
         bot.gate.add(Code.RATE_LIMITED, result.message or reason.value, now_ns, until_ns=until_ns)
     elif reason is ErrorReason.FENCED:
         bot.gate.add(Code.FENCED, result.message or "another engine runs this bot", now_ns)
+    elif reason is ErrorReason.STALE_INSTRUMENT and bot.instrument and order.revision < bot.instrument.revision:
+        return  # the revision that passed it on its way is in force here already
     elif reason is ErrorReason.STALE_INSTRUMENT:
         bot.outbox.send(Reattach(f"{bot.symbol} has a newer instrument revision than ours"))
     elif reason is ErrorReason.REDUCE_ONLY_REJECTED:

@@ -31,7 +31,7 @@ from opensqt.engine.commands import (
 )
 from opensqt.engine.config import BotConfig, ReconcileConfig
 from opensqt.engine.escalation import Escalation
-from opensqt.engine.events import StopMode
+from opensqt.engine.events import BookTop, StopMode
 from opensqt.engine.grid_values import EditAnswer
 from opensqt.engine.lattices import LatticePast
 from opensqt.engine.market import MarketView
@@ -46,6 +46,7 @@ from opensqt.engine.risk.volume_halt import HaltView
 from opensqt.engine.risk.watch import RiskWatch
 from opensqt.engine.slots import Slots
 from opensqt.engine.strategy.classic_grid import ClassicGrid
+from opensqt.engine.units import Units
 
 FLATTEN_SLOT = MAX_SLOT
 """The slot in the client order id of an order that closes the position across all slots."""
@@ -137,7 +138,7 @@ class Bot:
         self.orders = OrderTable()
         self.differ = Differ(config.grid.max_open_orders)
         self.leaving: set[str] = set()
-        """Orders at prices that are no level any more: they are cancelled, whatever their slot wants."""
+        """Orders at prices that are no level any more, or no price: they are cancelled, whatever their slot wants."""
         self.market = MarketView(use_last=config.grid.price_source == "last")
         self.gate = RiskGate(restored.limits or Limits(), config.risk.stale_pull_ms, config.risk.max_orders_per_second)
         self.watch = RiskWatch(config.risk, restored.losses)
@@ -155,6 +156,10 @@ class Bot:
         self.is_ending = False
         """Whether it stops only because the engine ends: the next run goes on."""
         self.instrument: Instrument | None = None
+        """In the bot's units, which may be finer than the venue's (see `units`)."""
+        self.units: Units | None = None
+        self.newest_top: BookTop | None = None
+        """As it came: it is read again when the units change."""
         self.grid: ClassicGrid | None = None
         self.account_book: AccountBook | None = None
         self.position = Position(symbol=config.symbol, lots=0)
@@ -206,6 +211,9 @@ class Bot:
             anchor_ticks=self.anchor_ticks,
             interval_ticks=grid.lattice.interval_ticks if grid is not None else 0,
             ratio_ppb=grid.lattice.ratio_ppb if grid is not None else 0,
+            tick_step=self.units.tick_step if self.units is not None else 1,
+            lot_step=self.units.lot_step if self.units is not None else 1,
+            unit_spans=self.units.spans if self.units is not None else (),
             tick_size=str(instrument.tick_size) if instrument is not None else "",
             lot_size=str(instrument.lot_size) if instrument is not None else "",
             config_version=self.config_version,
@@ -331,7 +339,9 @@ class Bot:
         self.ledger = Ledger()
         for trade_id, fill in known:
             self.ledger.remember_trade(trade_id, fill.side, fill.price_ticks, fill.lots)
+        lot_step = self.slots.lot_step
         self.slots = Slots(self.ledger, self.config.risk.reject_cooldown_ms * 1_000_000)
+        self.slots.lot_step = lot_step
 
     def adopt_order(self, order: Order, owner: ClientOrderId, evidence: str) -> TrackedOrder:
         """Take over one of our orders that this run did not send."""
@@ -360,14 +370,16 @@ class Bot:
         return list({fill.trade_id: fill for fill in known if fill.client_order_id == client_order_id}.values())
 
     def mark_leaving(self) -> None:
-        """Note the grid orders that rest at no level of their slot: they go, also where their slot wants no other."""
+        """Note the grid orders that rest at no level of their slot, or at no price of the venue's: they have to go."""
         grid = self.grid
         if grid is None:
             return
         for order in self.orders.open.values():
             if order.slot == FLATTEN_SLOT or order.order_type is not OrderType.LIMIT:
                 continue
-            if not grid.has_level(order.slot) or order.live_price_ticks != grid.price_of(order.slot, order.side):
+            fits = self.units is None or self.units.fits(order.price_ticks, order.lots)
+            at_level = grid.has_level(order.slot) and order.live_price_ticks == grid.price_of(order.slot, order.side)
+            if not (fits and at_level):
                 self.leaving.add(order.client_order_id)
 
     def pnl(self) -> Pnl | None:

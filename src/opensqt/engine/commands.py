@@ -14,6 +14,7 @@ from opensqt.domain.order import Order, OrderRequest
 from opensqt.engine.lattices import LatticeSpan
 from opensqt.engine.risk.gate import Limits
 from opensqt.engine.risk.losses import LossState
+from opensqt.engine.units import UnitSpan
 
 # ---- to the connector ----
 
@@ -103,7 +104,20 @@ class BotRecord(msgspec.Struct, frozen=True, kw_only=True):
     losses: LossState = LossState()
     complete_since_ns: int = 0
     lattices: tuple[LatticeSpan, ...] = ()
-    """Of a bot whose step was edited: all its lattices, the present one last."""
+    """Of a bot whose lattice changed: all its lattices, the present one last."""
+    tick_step: int = 1
+    """Ticks of `tick_size`, which all of the bot counts in, that make one tick of the venue's; likewise for lots."""
+    lot_step: int = 1
+    unit_spans: tuple[UnitSpan, ...] = ()
+    """The instrument's revisions, with what each counts in."""
+
+
+class RescaleRecord(msgspec.Struct, frozen=True):
+    """Everything stored of a bot so far counts in finer units from now on: a tick was `tick_factor` of its ticks."""
+
+    bot_id: str
+    tick_factor: int
+    lot_factor: int
 
 
 class BaselineRecord(msgspec.Struct, frozen=True):
@@ -204,7 +218,8 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
 class GridVersionRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One version of a bot's settings: `document` is the whole configuration then in force, as JSON.
 
-    `action` is file, edit or undo; `undo_version` is what an undo goes back to, 0 = nothing.
+    `action` is file, edit, undo or filters (the venue changed them); `undo_version` is what an undo goes back to, 0 =
+    nothing.
     """
 
     bot_id: str
@@ -230,5 +245,6 @@ StoreRecord = (
     | JournalRecord
     | AuditRecord
     | GridVersionRecord
+    | RescaleRecord
 )
 Command = SendCommand | Reattach | StoreRecord

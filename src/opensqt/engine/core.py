@@ -9,13 +9,25 @@ Unix time at its start).
 from collections.abc import Callable, Iterable
 from typing import Any, final
 
+import msgspec
+
 from opensqt.domain.account import Account, Position
 from opensqt.domain.clock import NS_PER_MS, NS_PER_S
 from opensqt.domain.fill import CashFlow, CashFlowKind, Fill
 from opensqt.domain.instrument import Instrument
 from opensqt.domain.market import FeedHealth, MarkPrice
 from opensqt.domain.order import Order
-from opensqt.engine import answers, corrections, operator_events, quoting, recovery, risk_duty, starting, upkeep
+from opensqt.engine import (
+    answers,
+    corrections,
+    filters,
+    operator_events,
+    quoting,
+    recovery,
+    risk_duty,
+    starting,
+    upkeep,
+)
 from opensqt.engine.account import AccountBook
 from opensqt.engine.bot import Bot
 from opensqt.engine.commands import Command, Reattach, SlotRecord
@@ -49,6 +61,7 @@ from opensqt.engine.restored import Restored
 from opensqt.engine.risk import price_range
 from opensqt.engine.risk.reasons import Code
 from opensqt.engine.risk.volume_halt import MarketCandle, VolumeHalt
+from opensqt.engine.units import Units
 
 Handler = Callable[[Any, int], None]
 
@@ -194,7 +207,7 @@ class EngineCore:
         if bot is None:
             return
         was_valid = bot.market.valid
-        bot.market.take_top(event)
+        filters.take_top(bot, event)
         bot.unsaid.prices = True
         if was_valid is not bot.market.valid:
             upkeep.judge_book(bot, now_ns)
@@ -202,7 +215,11 @@ class EngineCore:
 
     def _last_trade(self, event: LastTrade, _now_ns: int) -> None:
         bot = self._touch(event.symbol)
-        if bot is not None and not risk_duty.is_bad_print(bot, event):
+        if bot is None:
+            return
+        if bot.units is not None and bot.units.tick_step != 1:
+            event = msgspec.structs.replace(event, price_ticks=event.price_ticks * bot.units.tick_step)
+        if not risk_duty.is_bad_print(bot, event):
             bot.market.take_trade(event)
             bot.unsaid.prices = True
 
@@ -223,7 +240,9 @@ class EngineCore:
 
     def _fill(self, event: Fill, now_ns: int) -> None:
         bot = self._touch(event.symbol)
-        if bot is not None:
+        counted = filters.counted(bot, Units.fill, event, now_ns) if bot is not None else None
+        if bot is not None and counted is not None:
+            event = counted
             known = bot.ledger.totals.fills
             bot.book_fill(event, now_ns)
             if bot.ledger.totals.fills > known:
@@ -233,14 +252,18 @@ class EngineCore:
 
     def _order(self, event: Order, now_ns: int) -> None:
         bot = self._touch(event.symbol)
-        if bot is not None:
-            answers.take_order(bot, event, now_ns, "order update")
+        counted = filters.counted(bot, Units.order, event, now_ns) if bot is not None else None
+        if bot is not None and counted is not None:
+            answers.take_order(bot, counted, now_ns, "order update")
 
     def _result(self, event: Result, now_ns: int) -> None:
         sent = self.outbox.answered(event.command_id)
         symbol = sent.symbol if sent is not None else event.order.symbol if event.order is not None else ""
         bot = self._touch(symbol)
         if bot is not None:
+            if event.order is not None:
+                order = filters.counted(bot, Units.order, event.order, now_ns)
+                event = event if order is event.order else msgspec.structs.replace(event, order=order)
             answers.take_result(bot, event, sent.kind if sent is not None else None, now_ns)
 
     def _account(self, event: Account, _now_ns: int) -> None:
@@ -256,8 +279,9 @@ class EngineCore:
 
     def _position(self, event: Position, now_ns: int) -> None:
         bot = self._touch(event.symbol)
-        if bot is not None:
-            bot.take_position(event)
+        counted = filters.counted(bot, Units.position, event, now_ns) if bot is not None else None
+        if bot is not None and counted is not None:
+            bot.take_position(counted)
             upkeep.judge_position(bot, now_ns)
             risk_duty.judge_settings(bot, now_ns)
             self._money_moved(bot)
@@ -284,7 +308,7 @@ class EngineCore:
     def _instrument(self, event: Instrument, now_ns: int) -> None:
         bot = self._touch(event.symbol)
         if bot is not None:
-            recovery.take_instrument(bot, event, now_ns)
+            filters.take_instrument(bot, event, now_ns)
 
     # ---- session ----
 

@@ -67,7 +67,10 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BookTop(msgspec.Struct, frozen=True, gc=False):
-    """Best prices after one batch of book updates, 0 for an empty side; only a valid book may price."""
+    """Best prices after one batch of book updates, 0 for an empty side; only a valid book may price.
+
+    `revision` is what its ticks are counted in, 0 = the revision in force.
+    """
 
     symbol: str
     bid_ticks: int
@@ -75,6 +78,7 @@ class BookTop(msgspec.Struct, frozen=True, gc=False):
     valid: bool
     reason: str = ""
     receive_ns: int = 0
+    revision: int = 0
 
 
 class LastTrade(msgspec.Struct, frozen=True, gc=False):

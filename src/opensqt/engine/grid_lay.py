@@ -13,11 +13,10 @@ from opensqt._core.diff import Differ
 from opensqt._core.grid import Lattice
 from opensqt.engine.bot import FLATTEN_SLOT, Bot
 from opensqt.engine.config import BotConfig
+from opensqt.engine.configured import configured_limits, grid_of
 from opensqt.engine.grid_values import Carry
 from opensqt.engine.lattices import carried, carried_lot
-from opensqt.engine.recovery import configured_limits
 from opensqt.engine.risk.reasons import Code
-from opensqt.engine.strategy.classic_grid import ClassicGrid
 from opensqt.engine.upkeep import merge_remnants
 
 
@@ -48,7 +47,7 @@ def lay(bot: Bot, config: BotConfig, now_ns: int) -> tuple[Carry, ...]:
     instrument, old = bot.instrument, bot.grid
     assert instrument is not None, "a lattice needs units"
     assert old is not None, "only a grid that was laid can be edited"
-    grid = ClassicGrid(config.grid, instrument, bot.anchor_ticks)
+    grid = grid_of(bot, config, instrument)
     moves = carry_over(bot, old.lattice, grid.lattice) if grid.lattice != old.lattice else None
     wanted = configured_limits(config, instrument)
     bot.gate.limits = msgspec.structs.replace(
@@ -63,7 +62,7 @@ def lay(bot: Bot, config: BotConfig, now_ns: int) -> tuple[Carry, ...]:
     bot.differ = Differ(config.grid.max_open_orders)
     bot.next_start_check_ns = 0
     if moves is not None:
-        _relay(bot, old.lattice, grid.lattice, now_ns)
+        relay(bot, old.lattice, grid.lattice, now_ns)
     bot.gate.changed = True
     bot.unsaid.everything = True
     return moves or ()
@@ -88,7 +87,7 @@ def carry_over(bot: Bot, old: Lattice, new: Lattice) -> tuple[Carry, ...]:
     return tuple(moves)
 
 
-def _relay(bot: Bot, old: Lattice, new: Lattice, now_ns: int) -> None:
+def relay(bot: Bot, old: Lattice, new: Lattice, now_ns: int) -> None:
     """Count everything on the new lattice, under a new epoch that is durable before the next order."""
     bot.epoch += 1
     bot.past = bot.past.then(old, new, bot.epoch)
@@ -108,4 +107,4 @@ def _relay(bot: Bot, old: Lattice, new: Lattice, now_ns: int) -> None:
     bot.mark_leaving()
     merge_remnants(bot, now_ns)
     bot.lattice_saved = False
-    bot.gate.add(Code.WAITING_FOR_DISK, "the edited lattice is being made durable", now_ns)
+    bot.gate.add(Code.WAITING_FOR_DISK, "the changed lattice is being made durable", now_ns)

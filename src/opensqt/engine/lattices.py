@@ -31,15 +31,26 @@ class LatticeSpan(msgspec.Struct, frozen=True):
     anchor_ticks: int
     interval_ticks: int
     ratio_ppb: int
+    unit_ticks: int = 1
 
     def lattice(self) -> Lattice:
         """Return it as the kernel's object."""
-        return Lattice(self.anchor_ticks, self.interval_ticks, self.ratio_ppb)
+        return Lattice(self.anchor_ticks, self.interval_ticks, self.ratio_ppb, self.unit_ticks)
+
+    def rescaled(self, tick_factor: int) -> "LatticeSpan":
+        """Return it with the same prices in ticks of which `tick_factor` make one of the present ones."""
+        return LatticeSpan(
+            self.first_epoch,
+            self.anchor_ticks * tick_factor,
+            self.interval_ticks * tick_factor,
+            self.ratio_ppb,
+            self.unit_ticks * tick_factor if self.ratio_ppb else 1,
+        )
 
 
 def span_of(lattice: Lattice, first_epoch: int) -> LatticeSpan:
     """Return a lattice as it is stored."""
-    return LatticeSpan(first_epoch, lattice.anchor_ticks, lattice.interval_ticks, lattice.ratio_ppb)
+    return LatticeSpan(first_epoch, lattice.anchor_ticks, lattice.interval_ticks, lattice.ratio_ppb, lattice.unit_ticks)
 
 
 def slot_at_or_above(lattice: Lattice, price_ticks: int) -> int:
@@ -64,7 +75,7 @@ def carried_lot(old: Lattice, new: Lattice, slot: int) -> int:
 
 @final
 class LatticePast:
-    """The lattices of one bot, oldest first, the present one last; empty for one whose step was never edited."""
+    """The lattices of one bot, oldest first, the present one last; empty for one whose lattice never changed."""
 
     def __init__(self, spans: Iterable[LatticeSpan] = ()) -> None:
         self.spans = tuple(spans)
@@ -74,6 +85,10 @@ class LatticePast:
         """Return the past of a bot that lays a new lattice with an epoch."""
         spans = self.spans or (span_of(old, 0),)
         return LatticePast((*spans[-KEPT_SPANS:], span_of(new, first_epoch)))
+
+    def rescaled(self, tick_factor: int) -> "LatticePast":
+        """Return the same lattices in finer ticks."""
+        return LatticePast(span.rescaled(tick_factor) for span in self.spans)
 
     def slot_now(self, epoch: int, slot: int, side: Side) -> int:
         """Return the present slot of an order that an epoch sent for a slot."""

@@ -18,17 +18,19 @@ _PAIR_BYTES = 16
 class _SymbolBook:
     """One symbol's book and what the core was last told of it."""
 
-    __slots__ = ("book", "reason", "told", "valid")
+    __slots__ = ("book", "reason", "revision", "told", "valid")
 
     def __init__(self) -> None:
         self.book = OrderBook()
         self.valid = False
         self.reason = "no snapshot yet"
-        self.told: tuple[int, int, bool] | None = None
+        self.revision = 0
+        self.told: tuple[int, int, bool, int] | None = None
 
     def apply(self, update: market_data_pb2.BookUpdate) -> None:
         self.valid = update.validity == types_pb2.BOOK_VALIDITY_VALID
         self.reason = update.validity_reason
+        self.revision = update.instrument_revision
         if update.kind == market_data_pb2.BOOK_UPDATE_KIND_STATUS:
             return
         split = update.bid_count * _PAIR_BYTES
@@ -40,11 +42,11 @@ class _SymbolBook:
 
     def news(self, symbol: str, receive_ns: int) -> BookTop | None:
         """Return the touch when it or the validity changed."""
-        top = (self.book.best_bid_ticks or 0, self.book.best_ask_ticks or 0, self.valid)
+        top = (self.book.best_bid_ticks or 0, self.book.best_ask_ticks or 0, self.valid, self.revision)
         if top == self.told:
             return None
         self.told = top
-        return BookTop(symbol, top[0], top[1], self.valid, self.reason, receive_ns)
+        return BookTop(symbol, top[0], top[1], self.valid, self.reason, receive_ns, self.revision)
 
 
 @final

@@ -31,6 +31,15 @@ _LIVE_STATE = {
 }
 
 
+def rescaled_inputs(inputs: dict[str, str], tick_factor: int, lot_factor: int) -> dict[str, str]:
+    """Return what an order was decided from, its ticks and lots in finer units."""
+    factors = {"ticks": tick_factor, "lots": lot_factor}
+    return {
+        name: str(int(text) * factors[unit]) if (unit := name.rpartition("_")[2]) in factors else text
+        for name, text in inputs.items()
+    }
+
+
 @final
 class TrackedOrder:
     """One of our orders. `created_ns` and `updated_ns` are the venue's time, the others ours."""
@@ -91,6 +100,16 @@ class TrackedOrder:
     def is_open(self) -> bool:
         """Return whether it can still change the position: not over, or over with fills still to come."""
         return not self.state.is_terminal or self.owes_fills
+
+    def rescale(self, tick_factor: int, lot_factor: int) -> None:
+        """Count in finer units: every tick becomes `tick_factor` ticks, every lot `lot_factor` lots."""
+        self.price_ticks *= tick_factor
+        self.live_price_ticks *= tick_factor
+        self.lots *= lot_factor
+        self.venue_filled_lots *= lot_factor
+        self.booked_lots *= lot_factor
+        self.booked_ticks_lots *= tick_factor * lot_factor
+        self.inputs = rescaled_inputs(self.inputs, tick_factor, lot_factor)
 
     def to_order(self) -> Order:
         """Return it as a domain value."""

@@ -165,10 +165,12 @@ def _meets_own_order(bot: Bot, side: Side, price_ticks: int) -> bool:
 def _behind_the_touch(bot: Bot, slot: int, side: Side, level_ticks: int) -> int:
     """Return the level's price, or as much behind it as it takes not to cross: orders here only ever rest."""
     market = bot.market
-    steps = bot.slots.steps_back(slot, side)
+    tick = bot.units.tick_step if bot.units is not None else 1
+    back = bot.slots.steps_back(slot, side) * tick
     if side is Side.BUY:
-        return min(level_ticks - steps, market.ask_ticks - 1)
-    return max(level_ticks + steps, market.bid_ticks + 1)
+        # A touch of before a change of the filters may lie between two prices the venue takes now.
+        return min(level_ticks - back, (market.ask_ticks - 1) // tick * tick)
+    return max(level_ticks + back, (market.bid_ticks // tick + 1) * tick)
 
 
 def _cancel_leaving(bot: Bot, now_ns: int) -> None:

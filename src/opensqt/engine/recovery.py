@@ -6,20 +6,18 @@ Ownership comes from client ids alone, so orders of earlier runs, and of a bot w
 """
 
 from opensqt.domain.account import Position
-from opensqt.domain.instrument import Instrument, InstrumentStatus
-from opensqt.domain.money import to_units
 from opensqt.domain.order import Order, Side
 from opensqt.domain.order_state import Cause, OrderState
+from opensqt.engine import filters
 from opensqt.engine.answers import take_order
 from opensqt.engine.bot import FLATTEN_SLOT, Bot
 from opensqt.engine.commands import OrderRecord
-from opensqt.engine.config import BotConfig
 from opensqt.engine.events import Attached
 from opensqt.engine.orders import TrackedOrder
-from opensqt.engine.risk.gate import Limits
 from opensqt.engine.risk.reasons import Code
 from opensqt.engine.starting import ask_leverage, finish
-from opensqt.engine.strategy.classic_grid import ClassicGrid, snap_to_ticks
+from opensqt.engine.strategy.classic_grid import snap_to_ticks
+from opensqt.engine.units import Units
 
 
 def restore_orders(bot: Bot) -> None:
@@ -64,11 +62,13 @@ def take_snapshot(bot: Bot, event: Attached, now_ns: int) -> None:
     bot.gate.add(Code.RECOVERING, "matching orders and fills with the venue", now_ns)
     instrument = next((item for item in event.instruments if item.symbol == bot.symbol), None)
     if instrument is not None:
-        take_instrument(bot, instrument, now_ns)
-    found = [position for position in event.positions if position.symbol == bot.symbol]
+        filters.take_instrument(bot, instrument, now_ns)
+    positions = [position for position in event.positions if position.symbol == bot.symbol]
+    found = [one for one in (filters.counted(bot, Units.position, each, now_ns) for each in positions) if one]
     # A flat symbol may be left out; its leverage is then not known.
     bot.position = found[0] if found else Position(symbol=bot.symbol, lots=0, leverage=0)
-    open_orders = [order for order in event.open_orders if order.symbol == bot.symbol]
+    orders = [order for order in event.open_orders if order.symbol == bot.symbol]
+    open_orders = [one for one in (filters.counted(bot, Units.order, each, now_ns) for each in orders) if one]
     _book_missed(bot, event, now_ns)
     if bot.is_new:
         _remember_past(bot, open_orders, now_ns)
@@ -86,10 +86,12 @@ def take_snapshot(bot: Bot, event: Attached, now_ns: int) -> None:
 
 def _book_missed(bot: Bot, event: Attached, now_ns: int) -> None:
     """Book what the snapshot has and the ledger not. A new bot takes only its own fills, and cash flows after them."""
-    fills = [fill for fill in event.fills if fill.symbol == bot.symbol and fill.venue_time_ns >= bot.ignore_before_ns]
+    reported = [f for f in event.fills if f.symbol == bot.symbol and f.venue_time_ns >= bot.ignore_before_ns]
+    if bot.is_new:
+        reported = [fill for fill in reported if bot.owner(fill.client_order_id) is not None]
+    fills = [one for one in (filters.counted(bot, Units.fill, each, now_ns) for each in reported) if one]
     since_ns = bot.ignore_before_ns
     if bot.is_new:
-        fills = [fill for fill in fills if bot.owner(fill.client_order_id) is not None]
         since_ns = min((fill.venue_time_ns for fill in fills), default=event.venue_time_ns)
         bot.ignore_before_ns = since_ns
         bot.complete_since_ns = event.venue_time_ns
@@ -153,57 +155,3 @@ def prove(bot: Bot, order: TrackedOrder, evidence: str, now_ns: int) -> None:
         order.absent_reads = 0
         order.query_at_ns = now_ns
         bot.proving.add(order.client_order_id)
-
-
-def take_instrument(bot: Bot, instrument: Instrument, now_ns: int) -> None:
-    """Take a revision of the filters; a changed tick or lot stops the bot: its prices and lots count in them."""
-    known = bot.instrument
-    stored = bot.restored.record
-    if known is not None:
-        same = (known.tick_size, known.lot_size, known.contract_multiplier) == (
-            instrument.tick_size,
-            instrument.lot_size,
-            instrument.contract_multiplier,
-        )
-    else:
-        same = (
-            stored is None
-            or not stored.tick_size
-            or ((stored.tick_size, stored.lot_size) == (str(instrument.tick_size), str(instrument.lot_size)))
-        )
-    bot.gate.set(
-        Code.INSTRUMENT_CHANGED,
-        not same,
-        f"tick or lot size of {bot.symbol} changed to {instrument.tick_size} and {instrument.lot_size}; stop this bot "
-        "with `flatten`, then start it anew with another id and tag",
-        now_ns,
-    )
-    bot.gate.set(
-        Code.SYMBOL_NOT_TRADING,
-        instrument.status is not InstrumentStatus.TRADING,
-        f"{bot.symbol} is {instrument.status.name} at the venue",
-        now_ns,
-    )
-    if not same:
-        return
-    bot.instrument = instrument
-    if known is None:
-        configured = configured_limits(bot.config, instrument)
-        bot.gate.limits = bot.restored.limits or configured
-    if bot.grid is not None and instrument != bot.grid.instrument:
-        bot.grid = ClassicGrid(bot.config.grid, instrument, bot.anchor_ticks)
-    bot.unsaid.everything = True
-
-
-def configured_limits(config: BotConfig, instrument: Instrument) -> Limits:
-    """Return the configured limits in units."""
-    risk = config.risk
-    scale = instrument.money_scale
-    return Limits(
-        max_position_lots=0
-        if risk.max_position is None
-        else int(risk.max_position / (instrument.lot_size * instrument.contract_multiplier)),
-        max_notional_units=0 if risk.max_notional is None else to_units(risk.max_notional, scale),
-        max_order_notional_units=0 if risk.max_order_notional is None else to_units(risk.max_order_notional, scale),
-        max_leverage=risk.max_leverage,
-    )

@@ -34,4 +34,4 @@ def send_order(bot: Bot, request: OrderRequest, slot: int, rule: str, level_tick
     bot.orders.add(tracked, f"sent by {rule}")
     bot.orders_placed += 1
     bot.watch.orders.add(request.side, now_ns)
-    bot.outbox.place(request, now_ns)
+    bot.outbox.place(bot.units.outward(request) if bot.units is not None else request, now_ns)

@@ -21,6 +21,7 @@ from opensqt.engine.bot import Bot
 from opensqt.engine.ledger_check import ZERO, Books, Difference, compare_books, persistent
 from opensqt.engine.shell import EngineShell
 from opensqt.engine.store import queries
+from opensqt.engine.units import UnknownRevisionError
 from opensqt.proto import engine_pb2 as pb
 from opensqt.proto import exchange_pb2
 from opensqt.runtime.grpc_client import call
@@ -121,7 +122,7 @@ class LedgerServicer:
                 symbol=bot.symbol, since_time_ns=since_ns, limit=PAGE, page_token=token
             )
             page = await call(self._stub.GetFills, request, timeout_s=QUERY_S)
-            found.extend(fill_from_wire(item) for item in page.fills)
+            found.extend(_counted(bot, fill_from_wire(item)) for item in page.fills)
             token = page.next_page_token
             if not token:
                 return tuple(found)
@@ -228,6 +229,14 @@ class LedgerServicer:
                 ErrorReason.NOT_CONNECTED, "the connector is down: nothing can be compared; start it and try again"
             )
         return client.stub
+
+
+def _counted(bot: Bot, fill: Fill) -> Fill:
+    """Return a fill in the bot's units."""
+    try:
+        return fill if bot.units is None else bot.units.fill(fill)
+    except UnknownRevisionError as error:
+        raise InternalError(ErrorReason.INTERNAL, f"trade {fill.trade_id} cannot be compared: {error}") from None
 
 
 def _still_reported(ours: Books, theirs: Books, notes: list[str]) -> Books:

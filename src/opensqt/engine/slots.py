@@ -5,6 +5,7 @@ order was refused and until when to leave it alone, and merges remnants the venu
 """
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import final
 
 from opensqt._core.plan import Holdings
@@ -29,6 +30,8 @@ class Slots:
         self.ledger = ledger
         self.holdings = Holdings()
         self.dirty: set[int] = set()
+        self.lot_step = 1
+        """Lots that make one of the venue's: what a slot holds beyond a multiple of it cannot be sold."""
         self._cooldown_ns = cooldown_ns
         self._cool_until: dict[tuple[int, Side], int] = {}
         self._refusals: dict[tuple[int, Side], int] = {}
@@ -44,12 +47,15 @@ class Slots:
     def refresh(self, slot: int) -> None:
         """Copy one slot's lots to the kernel; a slot that was oversold holds nothing to sell."""
         lot = self.ledger.slots.get(slot)
-        self.holdings.set(slot, max(lot.lots, 0) if lot is not None else 0)
+        lots = max(lot.lots, 0) if lot is not None else 0
+        self.holdings.set(slot, lots - lots % self.lot_step)
         self.dirty.add(slot)
 
     def copy(self, ledger: Ledger) -> "Slots":
         """Return the same knowledge over another ledger."""
         twin = Slots(ledger, self._cooldown_ns)
+        twin.lot_step = self.lot_step
+        twin.refresh_all()
         twin._cool_until = dict(self._cool_until)
         twin._refusals = dict(self._refusals)
         twin._steps_back = dict(self._steps_back)
@@ -103,6 +109,24 @@ class Slots:
             self._refusals.pop(key, None)
             self._steps_back.pop(key, None)
             self.dirty.add(key[0])
+
+    def merge_odd_lots(self, busy: set[int]) -> list[tuple[int, int]]:
+        """Move what is less than one of the venue's lots to the next held slot above; returns (from, to) pairs.
+
+        What the highest slot has too much stays there: with the next such remainder it makes a lot.
+        """
+        if self.lot_step == 1:
+            return []
+        held = sorted(slot for slot, lot in self.ledger.slots.items() if lot.lots > 0)
+        moved = []
+        for slot, above in pairwise(held):
+            odd = self.ledger.slots[slot].lots % self.lot_step
+            if odd and slot not in busy:
+                self.ledger.move_lots(slot, above, odd)
+                self.refresh(slot)
+                self.refresh(above)
+                moved.append((slot, above))
+        return moved
 
     def merge_remnants(
         self, instrument: Instrument, level_ticks: dict[int, int], busy: set[int]

@@ -13,6 +13,7 @@ from opensqt.domain.instrument import Instrument
 from opensqt.domain.order import Side
 from opensqt.engine.bot import FLATTEN_SLOT, Bot
 from opensqt.engine.commands import SetLeverage
+from opensqt.engine.configured import grid_of
 from opensqt.engine.risk.reasons import Code
 from opensqt.engine.risk.start_checks import StartFacts, refusals
 from opensqt.engine.strategy.classic_grid import (
@@ -59,7 +60,9 @@ def finish(bot: Bot, now_ns: int) -> None:
 def _lay_lattice(bot: Bot, now_ns: int) -> bool:
     instrument = bot.instrument
     assert instrument is not None, "a lattice needs units"
-    stored, step = bot.restored.record, (interval_ticks(bot.config.grid, instrument), ratio_ppb(bot.config.grid))
+    tick_step = bot.units.tick_step if bot.units is not None else 1
+    step = (interval_ticks(bot.config.grid, instrument, tick_step), ratio_ppb(bot.config.grid))
+    stored = bot.restored.record
     if stored is not None and stored.anchor_ticks and (stored.interval_ticks, stored.ratio_ppb) != step:
         message = (
             f"the configured step is {step[0]} ticks or {step[1]} ppb, but this bot's lattice was made with "
@@ -86,7 +89,8 @@ def _lay_lattice(bot: Bot, now_ns: int) -> bool:
             return False
         bot.anchor_ticks = (price2 + 1) // 2
     try:
-        bot.grid = ClassicGrid(bot.config.grid, instrument, bot.anchor_ticks)
+        bot.grid = grid_of(bot, bot.config, instrument)
+        bot.anchor_ticks = bot.grid.lattice.anchor_ticks
     except (RequestError, ValueError) as error:
         bot.gate.add(Code.START_CHECK, f"the grid cannot be laid: {error}; correct `grid`", now_ns)
         bot.anchor_ticks = 0

@@ -136,18 +136,23 @@ def judge_store(bot: Bot, health: StoreHealth, now_ns: int) -> None:
 def merge_remnants(bot: Bot, now_ns: int) -> bool:
     """Move lots too small to be sold alone into a neighbouring slot; returns whether there were any."""
     grid = bot.grid
-    if grid is None or len(bot.slots.holdings) < 2:
+    if grid is None:
         return False
     busy = {order.slot for order in bot.orders.open.values()}
+    odd = bot.slots.merge_odd_lots(busy)
+    for source, target in odd:
+        bot.journal("info", "REMNANT_MERGED", f"what slot {source} held beyond whole lots joined {target}", now_ns)
+    if len(bot.slots.holdings) < 2:
+        return bool(odd)
     levels = {
         slot: grid.price_of(slot, Side.SELL) for slot, _lots in bot.slots.holdings.items() if grid.has_level(slot)
     }
     if len(levels) < len(bot.slots.holdings):
-        return False
+        return bool(odd)
     moved = bot.slots.merge_remnants(grid.instrument, levels, busy)
     for source, target in moved:
         bot.journal("info", "REMNANT_MERGED", f"slot {source} was too small to sell alone and joined {target}", now_ns)
-    return bool(moved)
+    return bool(odd or moved)
 
 
 def account_parts(core: "EngineCore", book: AccountBook) -> list[tuple[Instrument, Position, Ledger]]:

@@ -54,11 +54,13 @@ def wind_down(bot: Bot, now_ns: int) -> None:
 def closable_lots(bot: Bot) -> int:
     """Return the signed lots that flattening may close: never more than venue and ledger both say are held."""
     ours, theirs = bot.ledger.slot_lots, bot.position.lots
+    lots = 0
     if ours > 0 and theirs > 0:
-        return min(ours, theirs)
-    if ours < 0 and theirs < 0:
-        return max(ours, theirs)
-    return 0
+        lots = min(ours, theirs)
+    elif ours < 0 and theirs < 0:
+        lots = max(ours, theirs)
+    # What is less than one lot of the venue's cannot be closed there.
+    return lots if bot.units is None else bot.units.whole_lots(lots)
 
 
 def is_wound_down(bot: Bot) -> bool:
@@ -110,9 +112,11 @@ def _closing_price_ticks(bot: Bot, side: Side) -> int:
     price = _through(start, side, risk.flatten_collar_bps)
     bounds = [_through(reference, side, risk.price_collar_bps) for reference in references]
     # Rounded away from the market's side, so that the price stays inside of both.
+    step = bot.units.tick_step if bot.units is not None else 1
+    tick_size = instrument.tick_size * step
     if side is Side.SELL:
-        return int((max([price, *bounds]) / instrument.tick_size).to_integral_value(ROUND_CEILING))
-    return int((min([price, *bounds]) / instrument.tick_size).to_integral_value(ROUND_FLOOR))
+        return step * int((max([price, *bounds]) / tick_size).to_integral_value(ROUND_CEILING))
+    return step * int((min([price, *bounds]) / tick_size).to_integral_value(ROUND_FLOOR))
 
 
 def _through(price: Decimal, side: Side, bps: int) -> Decimal:

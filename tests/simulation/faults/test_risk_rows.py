@@ -152,22 +152,49 @@ def test_f39_filters_that_change_live_are_obeyed_from_then_on() -> None:
     world.finish()
 
 
-def test_f39_a_changed_tick_size_halts_the_bot_and_takes_opening_orders_off() -> None:
-    """Prices and lots count in ticks and lots: until the lattice is laid anew, nothing is placed in the old units."""
-    world = trading(139)
-    instrument = world.connector.core.mirror.instruments[world.symbol]
-    coarser = msgspec.structs.replace(instrument, tick_size=instrument.tick_size * 10, revision=instrument.revision + 1)
-    world.engine.take([coarser])
-    world.run(2 * SECOND)
-    assert state(world) is TradingState.HALTED
-    assert Code.INSTRUMENT_CHANGED in world.engine.bot.gate.reasons
-    assert opening(world) == []
-    placed = world.checks.placements
-    world.run(5 * SECOND)
-    assert world.checks.placements == placed
-    world.engine.take([msgspec.structs.replace(instrument, revision=instrument.revision + 2)])
-    world.connector.core.on_instrument(msgspec.structs.replace(instrument, revision=instrument.revision + 2))
+@pytest.mark.parametrize("filters", [(10, 1), (1, 10), (10, 10)], ids=["tick", "lot", "both"])
+def test_f39_a_changed_tick_or_lot_is_taken_over_while_holding_and_traded_on(filters: tuple[int, int]) -> None:
+    """Off-grid orders are cancelled, the lattice is laid on the new ticks, nothing is lost, and the bot trades on."""
+    ticks, lots = filters
+    world = trading(139, grid={"anchor": Decimal("3400.03")})
+    until(world, lambda: world.engine.bot.ledger.position_lots > 0 and bool(opening(world)))
+    bot = world.engine.bot
+    held, cost = bot.ledger.position_lots, bot.ledger.cost_ticks_lots
+    world.exchange.change_filters(ticks, lots)
+    until(world, lambda: bot.instrument.revision == 2, 3)
+    assert bot.ledger.totals.fills > 0
+    if bot.ledger.position_lots == held:
+        assert bot.ledger.cost_ticks_lots == cost, "the change by itself moves nothing"
+    until(world, lambda: state(world) is TradingState.ACTIVE and not bot.leaving and bool(opening(world)))
+    fills = bot.ledger.totals.fills
+    world.run(20 * SECOND)
+    for order in own(world):
+        assert order.price_ticks % ticks == 0
+        assert order.lots % lots == 0
+    assert bot.ledger.totals.fills > fills, "it trades on"
+    assert state(world) is TradingState.ACTIVE
+    world.crash_engine(down_ns=300 * MS)
+    world.run(10 * SECOND)
+    assert world.engine.bot.units.tick_step == ticks
+    world.exchange.change_filters(1, 1)
+    world.run(10 * SECOND)
+    assert state(world) is TradingState.ACTIVE
     world.finish()
+    world.close()
+
+
+def test_f39_an_engine_that_dies_as_the_filters_change_goes_over_when_it_is_back() -> None:
+    world = trading(239, grid={"anchor": Decimal("3400.03")})
+    until(world, lambda: world.engine.bot.ledger.position_lots > 0 and bool(opening(world)))
+    world.crash_engine(down_ns=500 * MS)
+    world.exchange.change_filters(10, 5)
+    world.run(5 * SECOND)
+    until(world, lambda: state(world) is TradingState.ACTIVE and not world.engine.bot.leaving)
+    for order in own(world):
+        assert order.price_ticks % 10 == 0
+        assert order.lots % 5 == 0
+    world.finish()
+    world.close()
 
 
 # ---- F40

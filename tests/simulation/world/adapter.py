@@ -8,6 +8,7 @@ from collections import deque
 from random import Random
 from typing import Any
 
+from msgspec.structs import replace
 from simulation.world.exchange import (
     MarketNews,
     UserNews,
@@ -87,7 +88,8 @@ class SimAdapter:
 
     async def start(self, sink: AdapterSink) -> None:
         self.sink = sink
-        instrument = self.exchange.instrument
+        instrument = self.exchange.listed.instrument
+        self.exchange.on_filters = self._filters_changed
         self.instruments[instrument.symbol] = instrument
         self._port.budget = sink.budget
         sink.on_instrument(instrument)
@@ -132,6 +134,15 @@ class SimAdapter:
             self.dead_man.failed(countdown, self._process.monotonic_ns())
         else:
             self.dead_man.done(countdown, self._process.monotonic_ns())
+
+    def _filters_changed(self) -> None:
+        """The venue's list of instruments was read again, and says something else."""
+        instrument = self.exchange.listed.instrument
+        self.instruments[instrument.symbol] = instrument
+        self.sink.on_instrument(instrument)
+        price, lot = Increment(str(instrument.tick_size)), Increment(str(instrument.lot_size))
+        self.sync.set_units(price, lot, self._process.monotonic_ns())
+        self.writer.set_validity(self.sync.validity, self.sync.reason)
 
     # ---- user stream
 
@@ -186,12 +197,14 @@ class SimAdapter:
             self._apply(news)
 
     def _apply(self, news: UserNews) -> None:
-        if news.fill is not None:
-            self.book.on_fill(news.fill)
+        told = self._port.told
+        fill = told(news.fill) if news.fill is not None else None
+        if fill is not None:
+            self.book.on_fill(fill)
         if news.order is not None:
-            self.book.on_order(news.order, news.fill)
+            self.book.on_order(told(news.order), fill)
         if news.positions:
-            self.book.on_positions(list(news.positions))
+            self.book.on_positions([told(position) for position in news.positions])
         if news.accounts:
             self.book.on_accounts(list(news.accounts))
         if news.flow is not None:
@@ -234,7 +247,10 @@ class SimAdapter:
         elif news.trade is not None:
             if int(news.trade.trade_id) > self.last_trade_id:
                 self.last_trade_id = int(news.trade.trade_id)
-                self.sink.on_trade(news.trade)
+                ticks, lots = self.exchange.listed.factors(0)
+                trade = news.trade
+                price_ticks, size = trade.price_ticks // ticks, max(1, trade.lots // lots)
+                self.sink.on_trade(replace(trade, price_ticks=price_ticks, lots=size))
         elif news.mark is not None:
             self.sink.on_mark(news.mark)
 

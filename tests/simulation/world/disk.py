@@ -18,6 +18,7 @@ from opensqt.engine.commands import (
     CashFlowRecord,
     EquityRecord,
     FillRecord,
+    GridVersionRecord,
     JournalRecord,
     OrderRecord,
     SlotRecord,
@@ -117,5 +118,7 @@ def _key(record: StoreRecord) -> Any:
         return (type(record).__name__, record.bot_id)
     if isinstance(record, BaselineRecord):
         return ("baseline", record.asset)
-    assert isinstance(record, FillRecord | CashFlowRecord | JournalRecord | AuditRecord | EquityRecord), record
+    assert isinstance(
+        record, FillRecord | CashFlowRecord | JournalRecord | AuditRecord | EquityRecord | GridVersionRecord
+    ), record
     return None

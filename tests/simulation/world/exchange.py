@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 import msgspec
+from models.listed_units import ListedUnits
 from simulation.world.market import MarketWalk
 from simulation.world.timeline import MS, SECOND, Timeline
 
@@ -99,6 +100,9 @@ class Exchange:
             [instrument],
         )
         self.view = self.venue.view
+        self.listed = ListedUnits(instrument)
+        """What the venue lists; its books count in the finest units there ever were."""
+        self.on_filters: Callable[[], None] = lambda: None
         self.step_ns = 50 * MS
         self.orders_per_10s = ORDERS_PER_10S
         self.requests = 0
@@ -298,6 +302,12 @@ class Exchange:
         return done
 
     # ---- by hand and by the venue itself
+
+    def change_filters(self, ticks: int, lots: int) -> None:
+        """List a tick of so many of the finest ticks, and a lot of so many lots."""
+        self.listed.revisions.append((ticks, lots))
+        self.walk.lot_step = lots
+        self.on_filters()
 
     def by_hand(self, command: Callable[[SimulatedVenue, int, int], list[VenueEvent]]) -> CommandDone | None:
         """Let somebody else act on the account: `command(venue, command_id, now_ns)`."""

@@ -32,6 +32,8 @@ class MarketWalk:
         self.trade_id = 1
         self.tops: dict[int, tuple[int, int]] = {}
         self.stands_still = False
+        self.lot_step = 1
+        """Sizes are multiples of it; prices lie on ticks of ten in any case."""
         self._last: TradePrint | None = None
         self._rng = rng
         self._move_to(start_ticks)
@@ -81,6 +83,7 @@ class MarketWalk:
     def print_at(self, time_ns: int, aggressor: Side, price_ticks: int, lots: int) -> TradePrint:
         """Return one more public trade."""
         self.trade_id += 1
+        lots = -(-lots // self.lot_step) * self.lot_step
         self._last = TradePrint(self.symbol, time_ns, str(self.trade_id), aggressor, price_ticks, lots)
         return self._last
 
@@ -101,6 +104,7 @@ class MarketWalk:
             asks[ask] = self.asks.get(ask, 0) if rng.random() < 0.8 else 0
             bids[bid] = bids[bid] or rng.randint(1, 400)
             asks[ask] = asks[ask] or rng.randint(1, 400)
+            bids[bid], asks[ask] = (-(-lots // self.lot_step) * self.lot_step for lots in (bids[bid], asks[ask]))
         self.bids, self.asks = bids, asks
 
     def _keep(self) -> None:

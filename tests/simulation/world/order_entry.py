@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
 from simulation.world.exchange import ACCOUNT, RECEIVE_WINDOW_NS, Reply
 from simulation.world.port import VenuePort
 from simulation.world.timeline import MS, SECOND, Process
@@ -62,11 +63,13 @@ class SimOrderEntry:
         done = await self._port.query(self._process, "set_leverage", lambda: exchange.set_leverage(leverage))
         if done.reason is not None:
             raise error_for(done.reason, done.message)
-        return exchange.view.position(ACCOUNT, symbol)
+        return self._port.told(exchange.view.position(ACCOUNT, symbol))
 
     # ---- at the venue
 
     def _arrived(self, command: VenueCommand, sent_ns: int, life: int) -> None:
+        if isinstance(command, Place):
+            command = replace(command, request=self._port.exchange.listed.placed(command.request))
         reply = self._port.exchange.command(command, sent_ns)
         if isinstance(command, Place):
             request = command.request
@@ -107,7 +110,7 @@ class SimOrderEntry:
             self._process.spawn(self._refuse_with_order(command, sent_ns, reply.done.reason, reply.done.message))
         else:
             done = reply.done
-            order = None if done.order is None else self._adapter.book.orders.report(done.order)
+            order = None if done.order is None else self._adapter.book.orders.report(self._port.told(done.order))
             outcome = Outcome[done.outcome.name]
             self._report(command, sent_ns, outcome, done.reason, done.message, order=order)
 

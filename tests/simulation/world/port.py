@@ -29,6 +29,11 @@ class VenuePort:
         self.on_never: Callable[[VenueCommand], None] = lambda _command: None
         """Told of a command that did not and will never take effect."""
 
+    def told(self, value: T) -> T:
+        """Return what the venue tells as it tells it."""
+        told: T = self.exchange.listed.told(value)
+        return told
+
     def query(self, process: Process, name: str, read: Callable[[], T]) -> "Answer[T]":
         """Ask; `read` looks at the venue when the question arrives there. What it finds travels back."""
         answer: Answer[T] = Answer()
@@ -81,13 +86,16 @@ class SimQueries:
             if found is None:
                 name = client_order_id or exchange_order_id
                 raise NotFoundError(ErrorReason.UNKNOWN_ORDER, f"the venue has no order {name!r} in {symbol}")
-            return found
+            return self._port.told(found)
 
         return await self._port.query(self._process, "order", read)
 
     async def open_orders(self, symbol: str = "") -> list[Order]:
         view = self._port.exchange.view
-        return await self._port.query(self._process, "open_orders", lambda: view.open_orders(ACCOUNT, symbol or None))
+        told = self._port.told
+        return await self._port.query(
+            self._process, "open_orders", lambda: [told(one) for one in view.open_orders(ACCOUNT, symbol or None)]
+        )
 
     async def accounts(self) -> list[Account]:
         view = self._port.exchange.view
@@ -96,7 +104,7 @@ class SimQueries:
     async def positions(self, symbol: str = "") -> list[Position]:
         view, names = self._port.exchange.view, [symbol or self._port.exchange.symbol]
         return await self._port.query(
-            self._process, "positions", lambda: [view.position(ACCOUNT, name) for name in names]
+            self._process, "positions", lambda: [self._port.told(view.position(ACCOUNT, name)) for name in names]
         )
 
     async def fills(
@@ -108,7 +116,7 @@ class SimQueries:
         def read() -> FillPage:
             since = 0 if after_trade_id else since_time_ns
             found = view.fills(ACCOUNT, symbol or None, since_ns=since, after_trade_id=after, limit=limit + 1)
-            page = found[:limit]
+            page = [self._port.told(fill) for fill in found[:limit]]
             return FillPage(page, page[-1].trade_id if len(found) > limit else "")
 
         return await self._port.query(self._process, "fills", read)

@@ -2,9 +2,11 @@
 
 from decimal import Decimal
 
-from models.connector_parts import SYMBOL, order
+from models.connector_parts import BTC, SYMBOL, order
+from msgspec.structs import replace
 
 from opensqt.connector.mirror import AccountMirror
+from opensqt.domain.account import Position
 from opensqt.domain.fill import Fill
 from opensqt.domain.order import Side
 from opensqt.domain.order_state import OrderState
@@ -85,3 +87,35 @@ def test_an_order_that_was_denied_and_shows_up_after_all_is_open() -> None:
     mirror.on_order(order("a1", OrderState.REJECTED, exchange_order_id="", updated_time_ns=0))
     assert mirror.on_order(order("a1", OrderState.LIVE))
     assert mirror.open_count(SYMBOL) == 1
+
+
+def test_lots_of_two_revisions_are_compared_and_counted_in_the_one_in_force() -> None:
+    mirror = AccountMirror()
+    first = BTC
+    mirror.on_instrument(first)
+    mirror.on_order(order("a1", OrderState.PARTIALLY_FILLED, lots=100, filled_lots=40, updated_time_ns=10))
+    mirror.on_position(Position(symbol=SYMBOL, lots=45, instrument_revision=1))
+    coarser = replace(first, lot_size=first.lot_size * 10, tick_size=first.tick_size * 10, revision=2)
+    mirror.on_instrument(coarser)
+    assert mirror.position_lots(SYMBOL) == 5, "4.5 lots: a limit has to hold"
+    assert mirror.open_lots(SYMBOL, Side.BUY) == 6
+    assert mirror.instrument_of(SYMBOL, 1) == first
+    assert mirror.instrument_of(SYMBOL, 0) == mirror.instrument_of(SYMBOL, 2) == coarser
+    ended = order(
+        "a1", OrderState.CANCELED, lots=10, filled_lots=4, price_ticks=60_000, updated_time_ns=20,
+        instrument_revision=2,
+    )  # fmt: skip
+    assert mirror.on_order(ended), "4 new lots are not less than 40 old ones"
+    assert mirror.open_lots(SYMBOL, Side.BUY) == 0
+
+
+def test_a_trade_told_again_in_other_units_is_no_contradiction() -> None:
+    mirror = AccountMirror()
+    first = BTC
+    mirror.on_instrument(first)
+    one = replace(fill("t1"), lots=10, instrument_revision=1)
+    assert mirror.on_fill(one)
+    mirror.on_instrument(replace(first, lot_size=first.lot_size * 10, tick_size=first.tick_size * 10, revision=2))
+    again = replace(one, lots=1, price_ticks=one.price_ticks // 10, instrument_revision=2)
+    assert not mirror.contradicts(again)
+    assert mirror.contradicts(replace(again, lots=2))

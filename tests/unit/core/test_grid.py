@@ -84,3 +84,17 @@ def test_lattices_compare_by_value_and_survive_pickling() -> None:
     assert pickle.loads(pickle.dumps(lattice)) == lattice
     assert lattice != Lattice.arithmetic(1000, 10)
     assert len({lattice, Lattice.geometric(1000, 10_000_000)}) == 1
+
+
+def test_a_geometric_lattice_keeps_to_its_unit_and_an_arithmetic_one_has_to_fit_it() -> None:
+    fine, coarse = Lattice(30_000, 0, 800_000), Lattice(300_000, 0, 800_000, 10)
+    for k in range(-500, 500):
+        assert coarse.level_ticks(k) == 10 * fine.level_ticks(k)
+    assert coarse.lowest_index == fine.lowest_index
+    for price in (1, 9, 10, 299_999, 300_000, 300_009, 300_241, 412_345):
+        level = coarse.index_at_or_below(price)
+        assert level < coarse.lowest_index or coarse.level_ticks(level) <= price < coarse.level_ticks(level + 1)
+    assert pickle.loads(pickle.dumps(coarse)) == coarse != Lattice(300_000, 0, 800_000)
+    assert Lattice(300, 20, 0, 10) == Lattice(300, 20, 0)
+    with pytest.raises(ValueError, match="unit_ticks was 10"):
+        Lattice(305, 20, 0, 10)

@@ -112,3 +112,12 @@ def test_holdings_count_what_slots_hold() -> None:
 def test_an_impossible_plan_is_refused(changes: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=r"was"):
         planner(**changes)
+
+
+def test_sizes_are_whole_multiples_of_the_lot_step() -> None:
+    plain, stepped, desired = planner(quote_units=30_000_000), planner(quote_units=30_000_000, lot_step=7), Desired()
+    assert stepped.lots_at(0) == plain.lots_at(0) // 7 * 7 == 98
+    stepped.plan(600_260, Holdings(), desired)
+    assert {row[3] for row in desired.rows()} == {98}
+    with pytest.raises(ValueError, match="lot_step"):
+        planner(lot_step=0)

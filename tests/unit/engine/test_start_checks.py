@@ -102,10 +102,10 @@ def test_changed_interval_of_an_existing_lattice_is_refused() -> None:
     assert "restore `grid.interval`" in world.bot.gate.reasons[Code.START_CHECK].message
 
 
-def test_changed_tick_size_stops_the_bot() -> None:
+def test_a_contract_that_is_worth_something_else_stops_the_bot() -> None:
     world = World()
     world.start()
-    world.turn(instrument(tick_size=Decimal("0.1"), revision=2))
+    world.turn(instrument(contract_multiplier=Decimal(10), revision=2))
     assert Code.INSTRUMENT_CHANGED in world.bot.gate.reasons
     world.settle()
     assert not world.venue.open_orders

@@ -5,6 +5,7 @@ import sqlite3
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 from models.grid_venue import SYMBOL, World, config
 
@@ -164,3 +165,25 @@ def test_newer_state_file_is_refused(tmp_path: Path) -> None:
         database.execute("PRAGMA user_version = 99")
     with pytest.raises(ConfigError, match="newer"):
         restore(path, config().bots, NOW_NS)
+
+
+def test_rescaled_rows_are_what_the_model_disk_has_and_what_the_ledger_holds(world: StoredWorld) -> None:
+    trade_a_little(world)
+    before = world.bot.pnl()
+    finer = msgspec.structs.replace(
+        world.venue.spec, tick_size=Decimal("0.002"), lot_size=Decimal("0.00025"), revision=2, min_lots=4
+    )
+    world.turn(finer)
+    assert world.bot.pnl() == before
+    stored = restore(world.path, [world.settings.bots[0]], NOW_NS).bots["eth"]
+    model = world.disk.restore(world.settings).bots["eth"]
+    assert stored.totals == model.totals == world.bot.ledger.totals
+    assert stored.slots == {slot: lot for slot, lot in model.slots.items() if not lot.is_blank}
+    assert {one.trade_id: one for one in stored.recent_trades} == {one.trade_id: one for one in model.recent_trades}
+    assert all(fill.price_ticks % 5 == 0 and fill.lots % 4 == 0 for fill in stored.recent_trades)
+    by_id = {one.order.client_order_id: one for one in model.open_orders}
+    assert {one.order.client_order_id: one for one in stored.open_orders} == by_id
+    for record in stored.open_orders:
+        assert int(record.inputs["level_ticks"]) == record.order.price_ticks
+    assert stored.record is not None
+    assert stored.record.tick_size == "0.002"

@@ -208,6 +208,7 @@ export const enDesk = {
   "versionAction.file": "from the configuration",
   "versionAction.edit": "edit",
   "versionAction.undo": "undo",
+  "versionAction.filters": "tick or lot changed",
   "figures.title": "What the grid needs and earns",
   "figures.before": "before",
   "figures.after": "after",

@@ -210,6 +210,7 @@ export const zhDesk: Record<keyof typeof enDesk, string> = {
   "versionAction.file": "来自配置",
   "versionAction.edit": "编辑",
   "versionAction.undo": "撤回",
+  "versionAction.filters": "最小变动单位改变",
   "figures.title": "网格所需与收益",
   "figures.before": "之前",
   "figures.after": "之后",

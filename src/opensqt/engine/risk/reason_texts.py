@@ -49,7 +49,7 @@ REASON_TEXTS: dict[Code, ReasonText] = {
     Code.INSTRUMENT_CHANGED: ReasonText(
         "Tick or lot size changed",
         "最小变动单位已改变",
-        "Stop with `flatten`, then begin anew with another id and tag.",
+        "Close by hand, then begin anew with another id and tag.",
     ),
     Code.OPERATOR_PAUSE: ReasonText("Paused by the operator", "操作员已暂停", "Ends with `resume`."),
     Code.OUT_OF_RANGE: ReasonText(

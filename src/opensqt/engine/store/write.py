@@ -16,10 +16,12 @@ from opensqt.engine.commands import (
     GridVersionRecord,
     JournalRecord,
     OrderRecord,
+    RescaleRecord,
     SlotRecord,
     StoreRecord,
     TotalsRecord,
 )
+from opensqt.engine.store.rescale import rescale_rows
 
 _encoder = msgspec.json.Encoder(decimal_format="string")
 
@@ -211,4 +213,5 @@ _WRITERS: dict[type, Callable[[sqlite3.Connection, Any], None]] = {
     JournalRecord: _journal,
     AuditRecord: _audit,
     GridVersionRecord: _grid_version,
+    RescaleRecord: rescale_rows,
 }

@@ -24,14 +24,15 @@ NO_LOWEST, NO_HIGHEST = -(1 << 62), 1 << 62
 """Slots beyond every lattice: no limit."""
 
 
-def snap_to_ticks(price: Decimal, instrument: Instrument) -> int:
-    """Return the tick nearest to a price, at least 1."""
-    return max(1, int((price / instrument.tick_size).to_integral_value(ROUND_HALF_UP)))
+def snap_to_ticks(price: Decimal, instrument: Instrument, tick_step: int = 1) -> int:
+    """Return the multiple of `tick_step` ticks that is nearest to a price, at least one of it."""
+    steps = (price / (instrument.tick_size * tick_step)).to_integral_value(ROUND_HALF_UP)
+    return max(1, int(steps)) * tick_step
 
 
-def interval_ticks(config: GridConfig, instrument: Instrument) -> int:
-    """Return the arithmetic interval in whole ticks; 0 for a geometric grid."""
-    return 0 if config.interval is None else snap_to_ticks(config.interval, instrument)
+def interval_ticks(config: GridConfig, instrument: Instrument, tick_step: int = 1) -> int:
+    """Return the arithmetic interval in whole multiples of `tick_step` ticks; 0 for a geometric grid."""
+    return 0 if config.interval is None else snap_to_ticks(config.interval, instrument, tick_step)
 
 
 def ratio_ppb(config: GridConfig) -> int:
@@ -56,16 +57,22 @@ class ClassicGrid:
     Args:
         config: windows and size.
         instrument: units and filters.
-        anchor_ticks: price of level 0.
+        anchor_ticks: price of level 0, moved to the nearest price the venue takes.
+        tick_step: ticks of the instrument that make one of the venue's (see `engine.units`).
+        lot_step: likewise for lots.
 
     Raises:
         RequestError: the money per level buys less than the venue's minimum; says the smallest workable amount.
     """
 
-    def __init__(self, config: GridConfig, instrument: Instrument, anchor_ticks: int) -> None:
+    def __init__(
+        self, config: GridConfig, instrument: Instrument, anchor_ticks: int, tick_step: int = 1, lot_step: int = 1
+    ) -> None:
         self.config = config
         self.instrument = instrument
-        self.lattice = Lattice(anchor_ticks, interval_ticks(config, instrument), ratio_ppb(config))
+        anchor_ticks = max(1, (2 * anchor_ticks + tick_step) // (2 * tick_step)) * tick_step
+        interval = interval_ticks(config, instrument, tick_step)
+        self.lattice = Lattice(anchor_ticks, interval, ratio_ppb(config), tick_step)
         self.range_ticks = range_ticks(config, instrument)
         self.range_slots = _range_slots(self.lattice, *self.range_ticks)
         self.desired = Desired()
@@ -76,6 +83,7 @@ class ClassicGrid:
             quote_units=_quote_units(config, instrument),
             units_per_tick_lot=instrument.units_per_tick_lot,
             min_lots=instrument.min_lots,
+            lot_step=lot_step,
             lowest_slot=self.range_slots[0],
             highest_slot=self.range_slots[1],
         )

@@ -394,6 +394,7 @@ def test_positions_read_in_one_way_mode(payloads: Path, listings: Listings) -> N
         leverage=20,
         margin_type="cross",
         venue_time_ns=1720736417660 * MS,
+        instrument_revision=1,
     )
 
 

@@ -171,9 +171,10 @@ def positions(value: object, listings: Listings, configs: Mapping[str, SymbolCon
             unlisted.append(wire.symbol)
             continue
         config = configs.get(wire.symbol)
+        counted = listing.count("positionRisk", (), (wire.position_amt,))
         position = Position(
             symbol=listing.instrument.symbol,
-            lots=listing.count("positionRisk", (), (wire.position_amt,)).lots[0],
+            lots=counted.lots[0],
             entry_price=decimal_of(wire.entry_price),
             mark_price=decimal_of(wire.mark_price),
             unrealized_pnl=decimal_of(wire.un_realized_profit),
@@ -181,6 +182,7 @@ def positions(value: object, listings: Listings, configs: Mapping[str, SymbolCon
             leverage=wire.leverage or (config.leverage if config else 1),
             margin_type=_margin_type(wire, config),
             venue_time_ns=to_ns(wire.update_time),
+            instrument_revision=counted.units.revision,
         )
         reports.append(PositionReport(position, wire.position_side))
     return PositionList(tuple(reports), tuple(unlisted))
