@@ -13,12 +13,12 @@ from typing import final
 import msgspec
 
 from opensqt.cli.errors import EXIT_USAGE, CliError
+from opensqt.domain.symbols import unified_symbol
 from opensqt.matching.sources.capture_file import read_lines
 from opensqt.matching.sources.errors import CaptureError
 
 _SYMBOL = re.compile(rb'"s":"([A-Z0-9]{5,20})"')
 _PRICE = re.compile(rb'"(?:b|p)":"([0-9]+(?:\.[0-9]+)?)"')
-_QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "USD")
 
 
 @final
@@ -54,13 +54,10 @@ def peek(files: Sequence[Path]) -> CapturePeek:
 
 def canonical_symbol(symbol: str) -> str:
     """Return `BTC/USDT:USDT` for `BTCUSDT`, `BTC/USDT` or itself. Raises CliError for what is no symbol."""
-    if "/" in symbol:
-        return symbol if ":" in symbol else f"{symbol}:{symbol.partition('/')[2]}"
-    for quote in _QUOTES:
-        base = symbol.removesuffix(quote)
-        if base and base != symbol:
-            return f"{base}/{quote}:{quote}"
-    raise CliError(f"the symbol {symbol!r} has no quote currency known here ({', '.join(_QUOTES)})", EXIT_USAGE)
+    try:
+        return unified_symbol(symbol)
+    except ValueError as error:
+        raise CliError(f"the symbol {error}", EXIT_USAGE) from None
 
 
 def venue_symbol_of(canonical: str) -> str:

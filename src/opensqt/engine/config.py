@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from opensqt.domain.symbols import unified_symbol
 from opensqt.engine.risk.config import RiskConfig, VolumeHaltConfig
 from opensqt.runtime.alerts import AlertsConfig
 from opensqt.runtime.config import (
@@ -76,6 +77,7 @@ class GridConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 class BotConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One bot: one symbol, one grid. `tag` marks its client order ids for life: 1 to 5 of a-z and 0-9.
 
+    `symbol` may be in the exchange's spelling, BTCUSDT for BTC/USDT:USDT.
     `existing_position` says what to do with a position that was there before the bot: take it over, or refuse to start.
     `leverage` is set at the exchange, `margin_mode` must be what is set there; the account must be in one-way mode.
     """
@@ -90,7 +92,12 @@ class BotConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     existing_position: Literal["adopt", "refuse"] = "refuse"
 
     def __post_init__(self) -> None:
-        """Check the leverage against the bot's own limit."""
+        """Give the symbol its unified name, and check the leverage against the bot's own limit."""
+        try:
+            msgspec.structs.force_setattr(self, "symbol", unified_symbol(self.symbol))
+        except ValueError as error:
+            fix = "write its unified name, for example BTC/USDT:USDT"
+            raise ConfigError.single("symbol", self.symbol, str(error), fix) from None
         if self.leverage > self.risk.max_leverage:
             raise ConfigError.single(
                 "leverage",

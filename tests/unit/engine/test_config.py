@@ -1,10 +1,11 @@
 """The engine's configuration: bounds, contradictions, and every problem at once."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from opensqt.engine.config import DEFAULT_PORT, EngineConfig
+from opensqt.engine.config import DEFAULT_PORT, BotConfig, EngineConfig, GridConfig
 from opensqt.runtime.config import ConfigError, load_config
 
 GOOD = """
@@ -59,3 +60,16 @@ def test_bots_share_neither_id_nor_tag_nor_symbol(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, twice)
     assert {problem.path for problem in caught.value.problems} == {"bots[1].id", "bots[1].tag", "bots[1].symbol"}
+
+
+def test_a_symbol_in_the_exchanges_spelling_gets_its_unified_name() -> None:
+    bot = BotConfig(
+        id="btc", tag="btc", symbol="BTCUSDT", grid=GridConfig(interval=Decimal(30), order_quantity=Decimal(130))
+    )
+
+    assert bot.symbol == "BTC/USDT:USDT"
+
+
+def test_a_symbol_without_a_quote_currency_is_refused_with_the_fix() -> None:
+    with pytest.raises(ConfigError, match="unified name"):
+        BotConfig(id="b", tag="b", symbol="BTC", grid=GridConfig(interval=Decimal(30), order_quantity=Decimal(130)))
