@@ -1,6 +1,6 @@
 """Questions about the account over REST. A failed question is an error, never an empty list."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import final
 
 import structlog
@@ -128,13 +128,24 @@ class BinanceAccountQueries:
             _log.error("fill_unreadable", symbol=unread.venue_symbol, why=unread.why)
         return [trade.fill for trade in listed.trades if after_id or trade.fill.venue_time_ns >= since_time_ns]
 
-    async def _attribute(self, listing: Listing, order_ids: Iterable[str]) -> None:
-        """Learn the client ids of orders that only executions have named."""
-        oldest = min(int(order_id) for order_id in order_ids)
-        request = ask.all_orders(listing.instrument.venue_symbol, from_id=oldest, limit=ask.MAX_USER_TRADES)
-        orders = await self._q.ask(request, "query orders", lambda body: parse_orders(body, self._q.listings))
-        for report in orders.orders:
-            self._book.orders.report(report.order)
+    async def _attribute(self, listing: Listing, order_ids: frozenset[str]) -> None:
+        """Learn the client ids of orders that only executions have named.
+
+        The venue lists orders in ascending order of their ids, the cancelled ones between them, a page at a time: each
+        page begins at the oldest order that is still unknown. One that its page does not show is not kept by the venue,
+        and stays without a client id.
+        """
+        wanted = sorted(map(int, order_ids))
+        name = listing.instrument.venue_symbol
+        while wanted:
+            request = ask.all_orders(name, from_id=wanted[0], limit=ask.MAX_USER_TRADES)
+            orders = await self._q.ask(request, "query orders", lambda body: parse_orders(body, self._q.listings))
+            for report in orders.orders:
+                self._book.orders.report(report.order)
+            if len(orders.orders) + len(orders.unread) < ask.MAX_USER_TRADES:
+                return
+            last = max((int(report.order.exchange_order_id) for report in orders.orders), default=wanted[0])
+            wanted = [order_id for order_id in wanted if order_id > max(last, wanted[0])]
 
     def _chosen(self, symbol: str) -> list[Listing]:
         names = [symbol] if symbol else sorted(self._q.listings.instruments)

@@ -1,0 +1,105 @@
+"""Executions name only the venue's order id: ours are learned from the list of orders, however long it is."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import orjson
+import pytest
+
+from opensqt.connector.venues.binance.account_book import AccountBook
+from opensqt.connector.venues.binance.account_queries import BinanceAccountQueries
+from opensqt.connector.venues.binance.listing import Listings
+from opensqt.connector.venues.binance.queries import BinanceQueries
+from opensqt.connector.venues.binance.requests import Request
+from opensqt.domain.fill import FillOrigin
+
+ORDER = {
+    "symbol": "BTCUSDT",
+    "status": "CANCELED",
+    "side": "BUY",
+    "positionSide": "BOTH",
+    "type": "LIMIT",
+    "origType": "LIMIT",
+    "timeInForce": "GTX",
+    "price": "60000.0",
+    "avgPrice": "0",
+    "origQty": "0.002",
+    "executedQty": "0",
+    "cumQuote": "0",
+    "reduceOnly": False,
+    "closePosition": False,
+    "stopPrice": "0",
+    "workingType": "CONTRACT_PRICE",
+    "priceProtect": False,
+    "time": 1_700_000_000_000,
+    "updateTime": 1_700_000_000_000,
+}
+TRADE = {
+    "symbol": "BTCUSDT",
+    "side": "BUY",
+    "positionSide": "BOTH",
+    "price": "60000.0",
+    "qty": "0.002",
+    "quoteQty": "120",
+    "commission": "0.024",
+    "commissionAsset": "USDT",
+    "realizedPnl": "0",
+    "maker": True,
+    "buyer": True,
+    "time": 1_700_000_000_000,
+}
+
+
+class _Venue:
+    """Orders 1, 2, 3 ... of which every twentieth was filled; it answers `allOrders` and `userTrades`."""
+
+    def __init__(self, orders: int, *, kept_from: int = 1) -> None:
+        self.asked: list[str] = []
+        self._orders = [
+            {**ORDER, "orderId": number, "clientOrderId": f"oqbota{number}"} for number in range(kept_from, orders + 1)
+        ]
+        self._trades = [{**TRADE, "id": number, "orderId": number} for number in range(20, orders + 1, 20)]
+
+    async def query(self, request: Request, _what: str) -> bytes:
+        params = dict(request.params)
+        self.asked.append(request.path)
+        if request.path.endswith("allOrders"):
+            start = int(params["orderId"])
+            return orjson.dumps([one for one in self._orders if one["orderId"] >= start][: int(params["limit"])])
+        start = int(params.get("fromId", 0))
+        return orjson.dumps([one for one in self._trades if one["id"] >= start][: int(params["limit"])])
+
+
+@pytest.fixture
+def queries_of(listings: Listings) -> Callable[[_Venue], BinanceAccountQueries]:
+    def make(venue: _Venue) -> BinanceAccountQueries:
+        queries = BinanceQueries(cast("Any", venue), "oq", lambda: 0)
+        queries.listings = listings
+        return BinanceAccountQueries(queries, AccountBook(cast("Any", None)))
+
+    return make
+
+
+async def test_a_connector_that_knows_no_order_attributes_every_execution_behind_many_orders(
+    queries_of: Callable[[_Venue], BinanceAccountQueries],
+) -> None:
+    venue = _Venue(3_500)
+
+    page = await queries_of(venue).fills("BTC/USDT:USDT", 0, "", 500)
+
+    assert len(page.fills) == 175
+    assert [fill.client_order_id for fill in page.fills] == [f"oqbota{fill.exchange_order_id}" for fill in page.fills]
+    assert {fill.origin for fill in page.fills} == {FillOrigin.OURS}
+    assert venue.asked.count("/fapi/v1/allOrders") == 4
+
+
+async def test_an_order_the_venue_does_not_keep_ends_the_search(
+    queries_of: Callable[[_Venue], BinanceAccountQueries],
+) -> None:
+    venue = _Venue(2_100, kept_from=100)
+
+    page = await queries_of(venue).fills("BTC/USDT:USDT", 0, "", 500)
+
+    unknown = [fill.exchange_order_id for fill in page.fills if not fill.client_order_id]
+    assert unknown == ["20", "40", "60", "80"]
+    assert venue.asked.count("/fapi/v1/allOrders") <= 4
