@@ -74,6 +74,8 @@ def take_snapshot(bot: Bot, event: Attached, now_ns: int) -> None:
         _remember_past(bot, open_orders, now_ns)
         bot.is_new = False
     _match_orders(bot, open_orders, now_ns)
+    if bot.units is not None and not bot.units.is_plain:
+        bot.mark_leaving()  # also what was only now adopted
     bot.watermark_ns = max(bot.watermark_ns, event.venue_time_ns)
     bot.position_differs_since_ns = 0
     bot.reconciler.begin(now_ns)

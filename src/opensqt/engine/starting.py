@@ -99,7 +99,7 @@ def _lay_lattice(bot: Bot, now_ns: int) -> bool:
         if "level_ticks" not in order.inputs and order.slot != FLATTEN_SLOT:
             order.live_price_ticks = bot.grid.at_its_level(order.slot, order.side, order.price_ticks)
     bot.orders.rebuild_live()
-    if bot.past.spans:
+    if bot.past.spans or (bot.units is not None and not bot.units.is_plain):
         bot.mark_leaving()
     bot.journal("info", "LATTICE", describe_lattice(bot.grid.lattice, instrument), now_ns)
     bot.unsaid.everything = True

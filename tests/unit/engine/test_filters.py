@@ -221,3 +221,16 @@ def test_flattening_closes_all_but_what_is_less_than_a_lot() -> None:
     world.settle()
     assert world.venue.position == odd
     assert not world.venue.open_orders
+
+
+def test_orders_that_no_longer_fit_still_go_after_a_second_restart() -> None:
+    world = held()
+    world.venue.change(1, 20)
+    world.venue.events.clear()
+    for _run in range(2):
+        world.kill()
+        world.attach()
+    world.price()
+    world.settle()
+    world.check_settled()
+    world.check_on_grid()
