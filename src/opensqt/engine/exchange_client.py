@@ -253,10 +253,11 @@ class ExchangeClient:
             self.reset(f"writing failed: {error}")
 
     async def _beat(self) -> None:
+        # The first one at once: an engine that hangs with its first orders out must be missed, too.
         while True:
-            await asyncio.sleep(HEARTBEAT_S)
             try:
                 self._put(self._link.heartbeat(self._clock.now_ns(), self._clock.monotonic_ns()))
             except UnavailableError as error:
                 self.reset(error.message)
                 return
+            await asyncio.sleep(HEARTBEAT_S)

@@ -238,7 +238,7 @@ class _TradeClient:
             self._link.snapshot_of(first)
             events = self._link.begin(first, (), host.monotonic_ns())
             self._is_attached = True
-            host.after(int(HEARTBEAT_S * SECOND), "engine.beat", self._beat, connection)
+            self._beat(connection)
             host.take(events)
             return await self._ended
         except TimeoutError:
