@@ -24,6 +24,8 @@ MODULES = (
     "opensqt.connector.venues.binance.adapter",
     "opensqt.connector.venues.binance.order_entry",
 )
+BEFORE_THE_SEND = ("engine.decided", "engine.intent", "engine.sending")
+"""The decision is made, the order is not on its way."""
 SERVICE = {name: service for service, hooks in HOOKS.items() for name, _at_most in hooks}
 
 
@@ -34,8 +36,18 @@ def test_every_declared_point_is_one_that_the_kills_know() -> None:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("point", sorted(SERVICE))
-def test_f28_death_at_a_boundary_loses_nothing_and_doubles_nothing(world: World, look: Look, point: str) -> None:
+@pytest.mark.parametrize("point", BEFORE_THE_SEND)
+def test_f27_real_death_between_intent_and_send(world: World, look: Look, point: str) -> None:
+    _die_and_come_back(world, look, point)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("point", sorted(SERVICE.keys() - set(BEFORE_THE_SEND)))
+def test_f28_real_death_at_a_boundary_loses_nothing_and_doubles_nothing(world: World, look: Look, point: str) -> None:
+    _die_and_come_back(world, look, point)
+
+
+def _die_and_come_back(world: World, look: Look, point: str) -> None:
     service = world.services[SERVICE[point]]
     service.kill()
     service.start(point)

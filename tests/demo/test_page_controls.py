@@ -107,9 +107,10 @@ def test_search_finds_by_every_word(page: PageDriver) -> None:
 
 def test_ended_orders_are_listed_newest_first_and_can_say_why(page: PageDriver) -> None:
     page.page.click("#orders-ended")
-    page.wait_until(f"{ORDERS} > 0", 20)
-    states = "[...document.querySelectorAll('#panel-orders tr[data-order]')].map(r => r.dataset.orderState)"
-    assert set(page.page.evaluate(states)) <= {"FILLED", "CANCELED", "REJECTED", "EXPIRED"}
+    # The open ones stand there until the next drawing.
+    rows = "[...document.querySelectorAll('#panel-orders tr[data-order]')]"
+    is_ended = "['FILLED', 'CANCELED', 'REJECTED', 'EXPIRED'].includes(r.dataset.orderState)"
+    page.wait_until(f"{ORDERS} > 0 && {rows}.every(r => {is_ended})", 20)
     page.page.locator("#panel-orders tr[data-order] button").first.click()
     page.page.wait_for_selector("#why .facts", timeout=10_000)
     page.page.keyboard.press("Escape")

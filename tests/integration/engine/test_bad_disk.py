@@ -89,7 +89,9 @@ async def running(tmp_path: Path) -> AsyncIterator[Running]:
     await connector.stop()
 
 
-async def test_f33_full_disk_reduces_then_halts_and_every_fill_is_stored_when_there_is_room(running: Running) -> None:
+async def test_f33_real_full_disk_reduces_then_halts_and_every_fill_is_stored_later(
+    running: Running,
+) -> None:
     await running.start(halt_after_s=3)
     venue = running.connector.venue
     await until(lambda: len(venue.open_orders) == 9)
@@ -110,7 +112,7 @@ async def test_f33_full_disk_reduces_then_halts_and_every_fill_is_stored_when_th
     assert running.stored_trades() == [fill.trade_id for fill in venue.fills]
 
 
-async def test_f33_engine_killed_on_a_full_disk_finds_every_fill_at_the_venue(running: Running) -> None:
+async def test_f33_real_engine_killed_on_a_full_disk_finds_every_fill_at_the_venue(running: Running) -> None:
     await running.start(halt_after_s=60)
     venue = running.connector.venue
     await until(lambda: len(venue.open_orders) == 9)
@@ -130,7 +132,7 @@ async def test_f33_engine_killed_on_a_full_disk_finds_every_fill_at_the_venue(ru
     assert running.stored_trades() == [fill.trade_id for fill in venue.fills]
 
 
-async def test_f33_engine_without_room_on_its_disk_does_not_start(running: Running) -> None:
+async def test_f33_real_engine_without_room_on_its_disk_does_not_start(running: Running) -> None:
     (running.folder / "engine.yaml").write_text(
         CONFIG.format(folder=running.folder) + "store: {min_free_mb: 1000000}\n"
     )
