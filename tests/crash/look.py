@@ -1,6 +1,7 @@
 """What engine and venue say of each other while processes die around them."""
 
 import time
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
@@ -57,7 +58,10 @@ class Look:
         return status.bots[0] if status is not None and status.bots else None
 
     def quoting(self, since_ns: int) -> bool:
-        """Return whether the bot trades in a session with the connector that began after a moment."""
+        """Return whether the bot trades in a session with the connector that began after a moment.
+
+        It has orders out, or holds all that its limit allows: then it only sells, and there may be few sells in reach.
+        """
         status = self.status()
         if status is None or not status.connector_up or not status.bots:
             return False
@@ -66,7 +70,7 @@ class Look:
         if link is None or not link.up or link.since_ns < since_ns:
             return False
         working = sum(item.order.state in _WORKING for item in bot.orders)
-        return bot.state == engine_pb2.TRADING_STATE_ACTIVE and working >= MIN_WORKING
+        return bot.state == engine_pb2.TRADING_STATE_ACTIVE and (working >= MIN_WORKING or _is_full(bot))
 
     def watch_orphans(self) -> None:
         """Note orders at the venue that the engine has not known of for long."""
@@ -94,3 +98,13 @@ class Look:
             return False
         ours = {item.order.client_order_id for item in bot.orders if not item.foreign}
         return ours == {order["client_order_id"] for order in after["open_orders"]}
+
+
+def _is_full(bot: engine_pb2.BotState) -> bool:
+    """Return whether one more level would pass the limit of the position's worth."""
+    lots = max((slot.held_lots for slot in bot.slots), default=0)
+    level = lots * Decimal(bot.instrument.lot_size.value or 0) * Decimal(bot.last_price.value or 0)
+    return any(
+        limit.name == "max_notional" and Decimal(limit.value.value) + level > Decimal(limit.cap.value)
+        for limit in bot.limits
+    )
