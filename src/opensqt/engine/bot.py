@@ -202,20 +202,21 @@ class Bot:
 
     def record(self) -> BotRecord:
         """Return what must survive a restart."""
-        grid, instrument = self.grid, self.instrument
+        grid, instrument, units = self.grid, self.instrument, self.units
+        stored = self.restored.record  # what is not known again yet stays as the last run left it
         return BotRecord(
             bot_id=self.id,
             tag=self.tag,
             symbol=self.symbol,
             epoch=self.epoch,
             anchor_ticks=self.anchor_ticks,
-            interval_ticks=grid.lattice.interval_ticks if grid is not None else 0,
-            ratio_ppb=grid.lattice.ratio_ppb if grid is not None else 0,
-            tick_step=self.units.tick_step if self.units is not None else 1,
-            lot_step=self.units.lot_step if self.units is not None else 1,
-            unit_spans=self.units.spans if self.units is not None else (),
-            tick_size=str(instrument.tick_size) if instrument is not None else "",
-            lot_size=str(instrument.lot_size) if instrument is not None else "",
+            interval_ticks=grid.lattice.interval_ticks if grid is not None else stored.interval_ticks if stored else 0,
+            ratio_ppb=grid.lattice.ratio_ppb if grid is not None else stored.ratio_ppb if stored else 0,
+            tick_step=units.tick_step if units is not None else stored.tick_step if stored else 1,
+            lot_step=units.lot_step if units is not None else stored.lot_step if stored else 1,
+            unit_spans=units.spans if units is not None else stored.unit_spans if stored else (),
+            tick_size=str(instrument.tick_size) if instrument is not None else stored.tick_size if stored else "",
+            lot_size=str(instrument.lot_size) if instrument is not None else stored.lot_size if stored else "",
             config_version=self.config_version,
             config_text=self.file_text,
             started_ns=self.started_ns,

@@ -165,7 +165,7 @@ def _lattice(bot: Bot, tick_factor: int, old_step: int) -> Lattice | None:
     stored = bot.restored.record
     if bot.grid is not None:
         return span_of(bot.grid.lattice, 0).rescaled(tick_factor).lattice()
-    if stored is None or not stored.anchor_ticks:
+    if stored is None or not stored.anchor_ticks or not (stored.interval_ticks or stored.ratio_ppb):
         return None
     span = LatticeSpan(0, stored.anchor_ticks * tick_factor, stored.interval_ticks * tick_factor, stored.ratio_ppb)
     return msgspec.structs.replace(span, unit_ticks=old_step if stored.ratio_ppb else 1).lattice()
