@@ -102,6 +102,24 @@ async def test_reply_lost_after_execution_is_unknown_then_found_and_was_sent_onc
     assert [order.client_order_id for order in found] == [request.client_order_id]
 
 
+async def test_queries_are_answered_while_polls_want_all_that_the_exchange_grants(
+    sim: BinanceSim, tmp_path: Path
+) -> None:
+    greedy = {"market_poll_ms": 100, "account_poll_ms": 100, "slow_poll_ms": 100, "request_timeout_ms": 2_000}
+    async with running_connector(ccxt_connector_config(sim, tmp_path, 1, **greedy)) as connector:
+        async with asyncio.timeout(15):
+            # Nothing tells that from outside but asking.
+            while not connector.core.is_serving:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        async with client_of(connector) as client:
+            bought = await client.call(
+                "PlaceOrder", await (await Maker.of(client, BTC)).market(types_pb2.ORDER_SIDE_BUY)
+            )
+            for _ in range(8):
+                fills = (await client.call("GetFills", pb.GetFillsRequest(symbol=BTC))).fills
+                assert {fill.client_order_id for fill in fills} == {bought.client_order_id}
+
+
 async def test_capabilities_and_market_queries_are_honest(client: Client) -> None:
     found = await client.call("GetCapabilities", pb.GetCapabilitiesRequest())
     assert (found.exchange, found.max_batch_place) == ("ccxt:binanceusdm", 1)

@@ -15,6 +15,7 @@ import structlog
 from opensqt.connector.adapter import AdapterSink
 from opensqt.connector.venues.ccxt_any.account_queries import MAX_PAGE, CcxtAccountQueries
 from opensqt.connector.venues.ccxt_any.order_table import OrderTable
+from opensqt.connector.venues.ccxt_any.pace import Lane, in_lane
 from opensqt.domain.account import Account, Position
 from opensqt.domain.clock import NS_PER_MS, NS_PER_S, Clock
 from opensqt.domain.errors import NotFoundError, OpensqtError, UnsupportedError
@@ -65,16 +66,22 @@ class AccountPoll:
         self._wake.set()
 
     async def run(self, sink: AdapterSink, period_ms: int, slow_period_ms: int) -> None:
-        """Ask until cancelled."""
+        """Ask until cancelled, at most half of the time unless in a hurry."""
+        with in_lane(Lane.POLL):
+            await self._rounds(sink, period_ms, slow_period_ms)
+
+    async def _rounds(self, sink: AdapterSink, period_ms: int, slow_period_ms: int) -> None:
+        took_s = 0.0
         while True:
             try:
-                async with asyncio.timeout(period_ms / 1_000):
+                async with asyncio.timeout(max(period_ms / 1_000, took_s)):
                     await self._wake.wait()
             except TimeoutError:
                 pass
             self._wake.clear()
             # Commands that are sent together are looked at together.
             await asyncio.sleep(MIN_PAUSE_S)
+            started_ns = self._clock.monotonic_ns()
             try:
                 await self.once(sink)
                 await self._cash_flows(sink, slow_period_ms)
@@ -83,6 +90,7 @@ class AccountPoll:
                 self._on_status(False, str(error))
             else:
                 self._on_status(True, "")
+            took_s = (self._clock.monotonic_ns() - started_ns) / NS_PER_S
 
     async def once(self, sink: AdapterSink) -> None:
         """Ask once and push what changed.

@@ -1,6 +1,6 @@
 """One call of ccxt: a deadline, one attempt, and a failure that says what it means.
 
-The deadline covers the wait in ccxt's own limiter too: what has not left by then is taken back, and never leaves later.
+The deadline covers the wait in the limiter too: what has not left by then is taken back, and never leaves later.
 """
 
 import asyncio

@@ -17,7 +17,7 @@ class CcxtConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     perpetuals. `passphrase` is what some exchanges want besides key and secret. `urls` replaces addresses of
     `exchange.urls["api"]` by name; `options` are put into `exchange.options`. `balance_total` says whether ccxt's
     total balance of this exchange contains the unrealized profit (`margin`) or not (`wallet`). `request_timeout_ms`
-    bounds every request, the wait in ccxt's own limiter included. `orders_per_10s` is what commands may spend.
+    bounds every request, the wait in the limiter included. `orders_per_10s` is what commands may spend.
     `amend` uses ccxt's `edit_order`: turn it on only where the exchange edits in place, keeps the order's id, and
     counts the executed part into the new amount.
     """

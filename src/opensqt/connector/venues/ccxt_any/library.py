@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeAlias
 import msgspec
 
 from opensqt.connector.venues.ccxt_any.config import CcxtConfig
+from opensqt.connector.venues.ccxt_any.limiter import Limiter
 from opensqt.runtime.config import ConfigError
 
 Payload: TypeAlias = Mapping[str, Any]
@@ -72,6 +73,8 @@ def open_exchange(config: CcxtConfig, mode: str) -> Library:
                 "mode", mode, f"ccxt knows no test network of {config.exchange_id}", "use mode: live, or give ccxt.urls"
             ) from None
     _replace_urls(exchange.urls["api"], config)
+    # Half of what a request may wait: a poll that let others pass so long still has the other half.
+    exchange.throttler = Limiter(exchange.tokenBucket, config.request_timeout_ms / 2_000, ccxt.RateLimitExceeded)
     return Library(exchange, ccxt.BaseError)
 
 

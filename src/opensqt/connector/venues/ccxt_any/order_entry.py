@@ -1,6 +1,6 @@
 """Orders to the exchange: one call per command, once. What is lost on the way has an unknown outcome.
 
-ccxt's limiter keeps the order of commands. It also delays them; a command that did not leave before its deadline is
+The limiter keeps the order of commands and lets them go first. It also delays them; a command that did not leave before its deadline is
 taken back, and reported UNKNOWN like any other without an answer: whether it left cannot be seen from outside.
 """
 
@@ -18,6 +18,7 @@ from opensqt.connector.venues.ccxt_any.client import CcxtClient
 from opensqt.connector.venues.ccxt_any.errors import Failure, failure_of, is_refused_placement, placement_reason
 from opensqt.connector.venues.ccxt_any.figures import UnreadableError, amount_text, lots, price_text, text
 from opensqt.connector.venues.ccxt_any.order_table import OrderTable
+from opensqt.connector.venues.ccxt_any.pace import Lane, in_lane
 from opensqt.connector.venues.ccxt_any.parse_orders import (
     SIDE_WORDS,
     STATES,
@@ -114,7 +115,8 @@ class CcxtOrderEntry:
     async def _one(self, command: VenueCommand) -> None:
         sent_ns = self._clock.now_ns()
         try:
-            result = await self._do(command)
+            with in_lane(Lane.ORDER):
+                result = await self._do(command)
         except OpensqtError as error:
             # Everything before the one sending call: certainly nothing was sent.
             self._report(command, Outcome.REJECTED, 0, reason=error.reason, message=error.message)
@@ -157,12 +159,14 @@ class CcxtOrderEntry:
     async def _with_fills(self, order: Order) -> Order:
         """Push the executions that a reply tells of before the order they changed; without them it goes on, too."""
         try:
-            async with asyncio.timeout(FILLS_WITHIN_S):
-                await self._push_fills(order.symbol)
-                order = self._table.get(order.symbol, order.exchange_order_id) or order
-                if not order.filled_ticks_lots:
-                    # Neither the reply nor the executions say at what price it was filled.
-                    order = await self._account.order(order.symbol, "", order.exchange_order_id)
+            # Not ahead of other orders: that would cost them the time of this query.
+            with in_lane(Lane.QUERY):
+                async with asyncio.timeout(FILLS_WITHIN_S):
+                    await self._push_fills(order.symbol)
+                    order = self._table.get(order.symbol, order.exchange_order_id) or order
+                    if not order.filled_ticks_lots:
+                        # Neither the reply nor the executions say at what price it was filled.
+                        order = await self._account.order(order.symbol, "", order.exchange_order_id)
         except (OpensqtError, TimeoutError) as error:
             _log.warning("fills_not_known_yet", client_order_id=order.client_order_id, why=repr(error))
         return order
