@@ -17,13 +17,16 @@ from opensqt.domain.fill import CashFlow, Fill
 from opensqt.domain.instrument import Instrument
 from opensqt.domain.market import MarkPrice
 from opensqt.domain.order import Order, Side
+from opensqt.domain.packed import PackedHistory, Packer
 
-# A thousand of them are 1.3 MB, here and at the adapter together; an hour of a lively grid must not cost 60 MB.
+# Packed, because they are many and seldom asked for.
 MAX_ENDED_ORDERS = 20_000
 MAX_RECENT_FILLS = 10_000
 MAX_RECENT_FLOWS = 2_000
 MAX_UNTOLD = 10_000
 KEPT_REVISIONS = 16
+
+_ORDERS = Packer(Order)
 
 
 def order_key(client_order_id: str, exchange_order_id: str) -> str:
@@ -46,9 +49,9 @@ class AccountMirror:
         self.fills: deque[Fill] = deque(maxlen=MAX_RECENT_FILLS)
         self.flows: deque[CashFlow] = deque(maxlen=MAX_RECENT_FLOWS)
         self._open: dict[str, Order] = {}
-        self._ended: OrderedDict[str, Order] = OrderedDict()
+        self._ended: PackedHistory[str, Order] = PackedHistory(_ORDERS)
         self._by_exchange_id: dict[tuple[str, str], str] = {}
-        self._trade_ids: OrderedDict[tuple[str, str], tuple[Side, Decimal, Decimal]] = OrderedDict()
+        self._trade_ids: OrderedDict[tuple[str, str], int] = OrderedDict()
         self._flow_ids: OrderedDict[str, None] = OrderedDict()
         self._open_count: dict[str, int] = {}
         self._open_lots: dict[tuple[str, Side], int] = {}
@@ -194,13 +197,13 @@ class AccountMirror:
         wanted = self.instrument_of(order.symbol, order.instrument_revision)
         return _lots_in(known.filled_lots, counted, wanted)
 
-    def _trade(self, fill: Fill) -> tuple[Side, Decimal, Decimal]:
-        """Return what a trade was, whatever it is counted in."""
+    def _trade(self, fill: Fill) -> int:
+        """Return a fingerprint of what a trade was, whatever it is counted in: the numbers themselves are long."""
         price, size = Decimal(fill.price_ticks), Decimal(fill.lots)
         if fill.symbol in self.instruments:
             instrument = self.instrument_of(fill.symbol, fill.instrument_revision)
             price, size = instrument.ticks_to_price(fill.price_ticks), instrument.lots_to_quantity(fill.lots)
-        return fill.side, price, size
+        return hash((fill.side, price, size))
 
     def _count(self, order: Order, sign: int) -> None:
         self._open_count[order.symbol] = self._open_count.get(order.symbol, 0) + sign
@@ -219,7 +222,7 @@ class AccountMirror:
 
     def _forget_oldest(self) -> None:
         if len(self._ended) > MAX_ENDED_ORDERS:
-            _key, order = self._ended.popitem(last=False)
+            _key, order = self._ended.pop_oldest()
             self._by_exchange_id.pop((order.symbol, order.exchange_order_id), None)
 
 

@@ -1,12 +1,15 @@
-"""The orders an exchange knows: working ones, and a bounded history of ended ones, by exchange id and by client id."""
+"""The orders an exchange knows: working ones, and a bounded history of ended ones, by exchange id and by client id.
 
-from collections import OrderedDict
+Ended orders are many and seldom asked for: they are kept packed.
+"""
+
 from collections.abc import Iterator
 from typing import final
 
 import msgspec
 
 from opensqt.domain.order import Order, Side
+from opensqt.domain.packed import PackedHistory, Packer
 
 
 class StoredOrder(msgspec.Struct):
@@ -17,6 +20,9 @@ class StoredOrder(msgspec.Struct):
     rank: int = 0
 
 
+_ORDERS = Packer(StoredOrder)
+
+
 @final
 class OrderStore:
     """Keeps orders; a client id finds the newest order that used it."""
@@ -25,7 +31,7 @@ class OrderStore:
         self._keep_changes = keep_changes
         self._ended_limit = ended_limit
         self._working: dict[int, StoredOrder] = {}
-        self._ended: OrderedDict[int, StoredOrder] = OrderedDict()
+        self._ended: PackedHistory[int, StoredOrder] = PackedHistory(_ORDERS)
         self._by_client_id: dict[tuple[str, str], int] = {}
         self._groups: dict[tuple[str, str], dict[int, None]] = {}
         # Tick-lots of opening orders per group and side, kept up to date: margin checks ask for them all the time.
@@ -104,7 +110,7 @@ class OrderStore:
         self._opening[key] = self._opening.get(key, 0) + sign * order.price_ticks * order.remaining_lots
 
     def _forget_oldest(self) -> None:
-        number, stored = self._ended.popitem(last=False)
+        number, stored = self._ended.pop_oldest()
         key = stored.account, stored.order.client_order_id
         if self._by_client_id.get(key) == number:
             del self._by_client_id[key]

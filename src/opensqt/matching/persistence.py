@@ -14,7 +14,6 @@ from opensqt.matching.state import (
     BookRow,
     CandleRow,
     CashFlowRow,
-    FillRow,
     MetaRow,
     OrderRow,
     PositionRow,
@@ -36,7 +35,7 @@ def take_changes(records: Records) -> VenueChanges:
         meta=_meta(records),
         accounts=[_account(records, records.accounts[name]) for name in sorted(records.changed_accounts)],
         orders=[_order(stored, queues.get(number)) for number, stored in changed if stored is not None],
-        fills=[FillRow(*records.fills[number]) for number in records.new_fills if number in records.fills],
+        fills=[records.fills[number] for number in records.new_fills if number in records.fills],
         cash_flows=[
             CashFlowRow(*records.cash_flows[key]) for key in records.new_cash_flows if key in records.cash_flows
         ],
@@ -58,7 +57,7 @@ def dump(records: Records, line: DelayLine) -> VenueState:
         meta=_meta(records),
         accounts=[_account(records, account) for account in records.accounts.values()],
         orders=[_order(stored, queues.get(number)) for number, stored in records.orders.items()],
-        fills=[FillRow(*entry) for entry in records.fills.values()],
+        fills=list(records.fills.values()),
         cash_flows=[CashFlowRow(*entry) for entry in records.cash_flows.values()],
         candles=[CandleRow(symbol, bar) for symbol, market in records.markets.items() for bar in market.candles.closed],
         symbols=[_symbol(market) for market in records.markets.values()],
@@ -108,12 +107,12 @@ def _load_accounts(records: Records, state: VenueState) -> None:
 
 def _load_history(records: Records, state: VenueState) -> None:
     records.orders.clear()
-    for row in sorted(state.orders, key=_order_age):
-        stored = StoredOrder(row.account, row.order, row.rank)
-        records.orders.put(int(row.order.exchange_order_id), stored)
+    for kept in sorted(state.orders, key=_order_age):
+        stored = StoredOrder(kept.account, kept.order, kept.rank)
+        records.orders.put(int(kept.order.exchange_order_id), stored)
     records.fills.clear()
-    for fill in sorted(state.fills, key=lambda item: int(item.fill.trade_id)):
-        records.fills[int(fill.fill.trade_id)] = (fill.account, fill.fill)
+    for row in sorted(state.fills, key=lambda item: int(item.fill.trade_id)):
+        records.fills[int(row.fill.trade_id)] = row
     records.cash_flows.clear()
     for flow in sorted(state.cash_flows, key=lambda item: item.cash_flow.venue_time_ns):
         records.cash_flows[flow.cash_flow.id] = (flow.account, flow.cash_flow)

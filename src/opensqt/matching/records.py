@@ -9,6 +9,7 @@ from opensqt.domain.errors import ErrorReason, RequestError
 from opensqt.domain.fill import CashFlow, Fill
 from opensqt.domain.instrument import Instrument
 from opensqt.domain.money import from_units, to_units
+from opensqt.domain.packed import PackedHistory, Packer
 from opensqt.matching.account import AccountState
 from opensqt.matching.candles import Bar
 from opensqt.matching.config import VenueConfig
@@ -16,9 +17,10 @@ from opensqt.matching.events import VenueEvent
 from opensqt.matching.exact import SplitMix64
 from opensqt.matching.market import SymbolMarket
 from opensqt.matching.order_store import OrderStore
-from opensqt.matching.state import MetaRow
+from opensqt.matching.state import FillRow, MetaRow
 
 T = TypeVar("T")
+_FILLS = Packer(FillRow)
 
 
 @final
@@ -44,7 +46,7 @@ class Records:
         self.accounts: dict[str, AccountState] = {}
         self.owners: dict[int, AccountState] = {}
         self.orders = OrderStore(config.history.ended_orders, keep_changes=config.keep_changes)
-        self.fills: OrderedDict[int, tuple[str, Fill]] = OrderedDict()
+        self.fills: PackedHistory[int, FillRow] = PackedHistory(_FILLS)
         self.cash_flows: OrderedDict[str, tuple[str, CashFlow]] = OrderedDict()
         self.random = SplitMix64(config.seed)
         self.meta = MetaRow()
@@ -95,10 +97,10 @@ class Records:
 
     def add_fill(self, number: int, account: str, fill: Fill) -> None:
         """Keep a fill; the oldest is forgotten beyond the limit."""
-        self.fills[number] = (account, fill)
+        self.fills[number] = FillRow(account, fill)
         self._note(self.new_fills, number)
         while len(self.fills) > self.config.history.fills:
-            oldest, _ = self.fills.popitem(last=False)
+            oldest, _ = self.fills.pop_oldest()
             self._note(self.forgotten, ("fill", str(oldest)))
 
     def add_cash_flow(self, account: str, flow: CashFlow) -> None:

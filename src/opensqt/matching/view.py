@@ -140,10 +140,13 @@ class VenueView:
         after = int(after_trade_id) if after_trade_id else 0
         found: list[Fill] = []
         for number in reversed(self._records.fills):
-            owner, fill = self._records.fills[number]
-            if number <= after or fill.venue_time_ns < since_ns:
+            if number <= after:
                 break
-            if owner == account and (symbol is None or fill.symbol == symbol):
+            row = self._records.fills[number]
+            fill = row.fill
+            if fill.venue_time_ns < since_ns:
+                break
+            if row.account == account and (symbol is None or fill.symbol == symbol):
                 found.append(fill)
         return found[::-1][:limit]
 

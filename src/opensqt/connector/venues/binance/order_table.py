@@ -11,9 +11,12 @@ from typing import Final, final
 from opensqt.connector.venues.binance import order_map
 from opensqt.domain.fill import Fill
 from opensqt.domain.order import Order
+from opensqt.domain.packed import PackedHistory, Packer
 
 MAX_ENDED: Final = 20_000
 MAX_IDS: Final = 100_000
+
+_ORDERS: Final = Packer(Order)
 
 
 @final
@@ -22,7 +25,7 @@ class OrderTable:
 
     def __init__(self) -> None:
         self._open: dict[tuple[str, str], Order] = {}
-        self._ended: OrderedDict[tuple[str, str], Order] = OrderedDict()
+        self._ended: PackedHistory[tuple[str, str], Order] = PackedHistory(_ORDERS)
         self._client_ids: OrderedDict[str, str] = OrderedDict()
 
     @property
@@ -52,7 +55,7 @@ class OrderTable:
             self._open.pop(key, None)
             self._ended[key] = order
             if len(self._ended) > MAX_ENDED:
-                self._ended.popitem(last=False)
+                self._ended.pop_oldest()
         else:
             self._ended.pop(key, None)
             self._open[key] = order
