@@ -1,4 +1,4 @@
-"""A `Pace` in the place of ccxt's own limiter, which knows one queue only: a caller's query would wait behind the polls."""
+"""A `Pace` in the place of ccxt's own limiter, which has one queue only: a query would wait behind the polls."""
 
 import asyncio
 from collections.abc import Callable

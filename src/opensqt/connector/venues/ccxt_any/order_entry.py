@@ -1,7 +1,8 @@
 """Orders to the exchange: one call per command, once. What is lost on the way has an unknown outcome.
 
-The limiter keeps the order of commands and lets them go first. It also delays them; a command that did not leave before its deadline is
-taken back, and reported UNKNOWN like any other without an answer: whether it left cannot be seen from outside.
+The limiter keeps the order of commands and lets them go first. It also delays them; a command that did not leave
+before its deadline is taken back, and reported UNKNOWN like any other without an answer: whether it left cannot be
+seen from outside.
 """
 
 import asyncio

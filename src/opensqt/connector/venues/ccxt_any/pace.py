@@ -1,10 +1,10 @@
 """Who may ask the exchange next, and when: ccxt's leaky bucket, with lanes. Pure.
 
 The bucket refills at the rate that ccxt names for the exchange, and every request takes its cost out of it. Orders go
-first, then what a caller asks, polls last. Orders and queries leave while the bucket is not in debt, as ccxt lets them,
-and may leave a debt behind. A poll leaves when its cost has been saved, so that whoever comes after a dear poll (30 units
-are 1.5 seconds at Binance) does not pay for it. A poll that waited for `patience_s` is treated as a query that came then:
-queries delay polls, but never stop them. A wait that was given up costs nothing.
+first, then what a caller asks, polls last. Orders and queries leave while the bucket is not in debt, as ccxt lets
+them, and may leave a debt behind. A poll leaves when its cost has been saved, so that whoever comes after a dear poll
+(30 units are 1.5 seconds at Binance) does not pay for it. A poll that waited for `patience_s` is treated as a query
+that came then: queries delay polls, but never stop them. A wait that was given up costs nothing.
 """
 
 from collections.abc import Iterator
