@@ -46,6 +46,10 @@ class VenueProcess:
         self._process.stdin.flush()
         return self._read()
 
+    def signal(self, number: int) -> None:
+        """Stop it in the middle of whatever it does, or let it go on."""
+        self._process.send_signal(number)
+
     def close(self) -> None:
         stop(self._process)
 

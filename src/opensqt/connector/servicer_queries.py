@@ -1,9 +1,11 @@
 """Questions about the venue and the account: the venue is asked, and a failed question is an error."""
 
+import asyncio
 from typing import Any, final
 
 from opensqt.connector.adapter import VenueAdapter
 from opensqt.connector.core import ConnectorCore
+from opensqt.connector.shared_question import SharedQuestion
 from opensqt.connector.symbols import canonical, canonical_or_all
 from opensqt.domain.account import Position
 from opensqt.domain.clock import NS_PER_MS
@@ -32,6 +34,8 @@ class QueryServicer:
     def __init__(self, core: ConnectorCore, adapter: VenueAdapter) -> None:
         self._core = core
         self._adapter = adapter
+        self._accounts = SharedQuestion(adapter.account.accounts)
+        self._positions = SharedQuestion(adapter.account.positions)
 
     async def get_name(self, _request: exchange_pb2.GetNameRequest, _context: Context) -> exchange_pb2.GetNameResponse:
         """Return the venue's name."""
@@ -68,10 +72,9 @@ class QueryServicer:
 
     async def get_account(self, _request: exchange_pb2.GetAccountRequest, _context: Context) -> resources_pb2.Account:
         """Return the balances with the positions."""
-        accounts = await self._adapter.account.accounts()
+        accounts, positions = await asyncio.gather(self._accounts.ask(), self._positions.ask())
         if not accounts:
             raise NotFoundError(ErrorReason.NOT_FOUND, "the venue reports no balance of any asset for this account")
-        positions = await self._adapter.account.positions()
         exchange = self._core.capabilities.exchange
         messages = [position_message(p, self._counted_in(p), exchange) for p in positions]
         return account_message(accounts[0], messages, exchange)
@@ -81,7 +84,7 @@ class QueryServicer:
     ) -> exchange_pb2.GetPositionsResponse:
         """Return the position of a symbol, or all."""
         symbol = canonical(self._core.mirror, request.symbol) if request.symbol else ""
-        positions = await self._adapter.account.positions(symbol)
+        positions = await (self._adapter.account.positions(symbol) if symbol else self._positions.ask())
         exchange = self._core.capabilities.exchange
         return exchange_pb2.GetPositionsResponse(
             positions=[position_message(p, self._counted_in(p), exchange) for p in positions]
@@ -93,7 +96,7 @@ class QueryServicer:
         """Return the wallet balance of one asset."""
         if not request.asset:
             raise invalid_field("asset", "empty", "name the asset, for example USDT")
-        accounts = {account.asset: account for account in await self._adapter.account.accounts()}
+        accounts = {account.asset: account for account in await self._accounts.ask()}
         if request.asset not in accounts:
             raise NotFoundError(
                 ErrorReason.NOT_FOUND,

@@ -21,7 +21,7 @@ class Packer(Generic[V]):
         fields = msgspec.structs.fields(kind)
         inner = {field.name: Packer(field.type) for field in fields if _is_struct(field.type)}
         columns = [(f.name, inner[f.name].row_type if f.name in inner else f.type) for f in fields]
-        self.row_type = msgspec.defstruct(f"Packed{kind.__name__}", columns, array_like=True)
+        self.row_type: type[msgspec.Struct] = msgspec.defstruct(f"Packed{kind.__name__}", columns, array_like=True)
         self._kind = kind
         self._names = tuple(field.name for field in fields)
         self._inner = tuple(inner.items())
