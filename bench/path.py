@@ -4,6 +4,7 @@ frame -> decoder and book -> book message | message -> engine's book -> core -> 
 signed frame. The stages are cut where a process boundary is, so that what a hop adds can be told from what we spend.
 """
 
+import gc
 import time
 from collections.abc import Callable
 from decimal import Decimal
@@ -282,8 +283,8 @@ def _restored(now_ns: int) -> RestoredBot:
     return RestoredBot(is_new=True, epoch=1, started_ns=now_ns)
 
 
-def stages(rounds: int = 2_000) -> dict[str, Histogram]:
-    """Return the cost of every stage over many ticks."""
+def stages(rounds: int = 2_000, pause_s: float = 0.0) -> dict[str, Histogram]:
+    """Return the cost of every stage over many ticks, which follow each other at once or after a pause."""
     path = Path1()
     found: dict[str, Histogram] = {}
 
@@ -295,8 +296,14 @@ def stages(rounds: int = 2_000) -> dict[str, Histogram]:
 
     for _ in range(400):
         path.tick(ignore)
+    # As the services do, once they are warm.
+    gc.collect()
+    gc.freeze()
     for _ in range(rounds):
+        if pause_s:
+            time.sleep(pause_s)
         path.tick(measure)
+    gc.unfreeze()
     return found
 
 
