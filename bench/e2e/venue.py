@@ -13,9 +13,7 @@ Commands come as JSON lines on standard input, answers go to standard output.
 """
 
 import asyncio
-import ctypes
 import gc
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -28,6 +26,7 @@ import uvloop
 from aiohttp import web
 from market import SPAN, Market, make_markets
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_create_server
+from timer import SPIN_NS, Timer
 
 from opensqt._core.histogram import Histogram
 from opensqt.domain.order import Order, Side
@@ -45,27 +44,8 @@ from opensqt.sim.keys import make_keys
 
 HOST = "127.0.0.1"
 EXECUTE_AFTER_S = 0.001
-SPIN_NS = 250_000
 WIDE_TICKS = 25_000
 MANY = 1_000_000_000
-
-
-class Timer:
-    """Wakes the loop at a time of CLOCK_MONOTONIC; the loop's own timers are whole milliseconds."""
-
-    def __init__(self, on_time: Callable[[], None]) -> None:
-        self._libc = ctypes.CDLL(None, use_errno=True)
-        self._fd = self._libc.timerfd_create(time.CLOCK_MONOTONIC, os.O_NONBLOCK)
-        asyncio.get_running_loop().add_reader(self._fd, self._ready)
-        self._on_time = on_time
-
-    def set(self, at_ns: int) -> None:
-        spec = (ctypes.c_int64 * 4)(0, 0, at_ns // 1_000_000_000, at_ns % 1_000_000_000)
-        self._libc.timerfd_settime(self._fd, 1, spec, None)
-
-    def _ready(self) -> None:
-        os.read(self._fd, 8)
-        self._on_time()
 
 
 class Run:
@@ -463,6 +443,9 @@ async def main() -> None:
     clock = asyncio.create_task(host.keep_time())
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    # A full collection of what was just built would stop the venue for 10 ms in the middle of a measurement.
+    gc.collect()
+    gc.freeze()
     user = host.config.users[0]
     hello = {"rest": f"http://{HOST}:{rest_port}", "ws": f"ws://{HOST}:{ws_port}", "key": user.key}
     _say({**hello, "secret": user.secret, "symbols": [canonical_symbol(name) for name in host.markets]})

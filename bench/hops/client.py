@@ -21,6 +21,7 @@ from opensqt.runtime.config import GrpcClientConfig
 from opensqt.runtime.grpc_client import open_channel
 
 PAUSE_S = 0.001
+HURRY_S = 2.0
 
 
 def figures(found: Histogram) -> dict[str, Any]:
@@ -67,8 +68,11 @@ async def round_trips(options: dict[str, Any]) -> dict[str, Any]:
 
 
 async def read(options: dict[str, Any]) -> dict[str, Any]:
-    """Read books on some streams; `pause_s` makes a slow reader of it."""
-    latency, messages, merged = Histogram(), [0], [0]
+    """Read books on some streams; `pause_s` makes a slow reader of it, which hurries once it was measured.
+
+    Then it is seen what the connector held for it: `largest` is the most venue messages that came as one update.
+    """
+    latency, messages, merged, largest = Histogram(), [0], [0], [0]
 
     async def one() -> None:
         async with open_channel(GrpcClientConfig(address=options["address"])) as channel:
@@ -79,6 +83,7 @@ async def read(options: dict[str, Any]) -> dict[str, Any]:
                 messages[0] += 1
                 for update in message.updates:
                     merged[0] += update.merged_count
+                    largest[0] = max(largest[0], update.merged_count)
                     if update.merged_count:
                         latency.record(now_ns - update.publish_time_ns)
                 if options["pause_s"]:
@@ -91,14 +96,18 @@ async def read(options: dict[str, Any]) -> dict[str, Any]:
     await asyncio.to_thread(sys.stdin.buffer.readline)
     await asyncio.sleep(0.5)
     latency.reset()
-    messages[0] = merged[0] = 0
+    messages[0] = merged[0] = largest[0] = 0
     begun = time.process_time()
     await asyncio.sleep(options["seconds"])
     spent = time.process_time() - begun
+    found = {"latency": figures(latency), "messages": messages[0], "merged": merged[0], "cpu_s": spent}
+    if options["pause_s"]:
+        options["pause_s"] = 0
+        await asyncio.sleep(HURRY_S)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    return {"latency": figures(latency), "messages": messages[0], "merged": merged[0], "cpu_s": spent}
+    return {**found, "largest": largest[0]}
 
 
 def main() -> None:

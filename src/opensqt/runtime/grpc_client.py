@@ -26,6 +26,8 @@ __all__ = ["OpensqtError", "call", "open_channel", "to_typed_error"]
 _OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    # Left to itself gRPC widens a busy stream's window to megabytes: seconds of books that nobody can merge any more.
+    ("grpc.http2.bdp_probe", 0),
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
