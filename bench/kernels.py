@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from opensqt._core.book import OrderBook
 from opensqt._core.decode.binance import decode_agg_trade, decode_book_ticker
 from opensqt._core.decode.binance_depth import DepthDecoder
+from opensqt._core.decode.binance_order import decode_order_update
 from opensqt._core.diff import Desired, Differ, Live
 from opensqt._core.fixed import Increment
 from opensqt._core.grid import Lattice
@@ -33,6 +34,14 @@ from opensqt.runtime.secret import Secret
 
 TICK, LOT = Increment("0.10"), Increment("0.001")
 MID_TICKS = 640_000
+
+ORDER_UPDATE = (
+    b'{"e":"ORDER_TRADE_UPDATE","T":1721260622001,"E":1721260622002,"o":{"s":"BTCUSDT","c":"oqbotaZ0001000000B0000001",'
+    b'"S":"BUY","o":"LIMIT","f":"GTX","q":"0.010","p":"60000.10","ap":"0","sp":"0","x":"NEW","X":"NEW","i":8886774,'
+    b'"l":"0","z":"0","L":"0","n":"0","N":"USDT","T":1721260622001,"t":0,"b":"600.001","a":"0","m":false,"R":false,'
+    b'"wt":"CONTRACT_PRICE","ot":"LIMIT","ps":"BOTH","cp":false,"rp":"0","pP":false,"si":0,"ss":0,"V":"EXPIRE_MAKER",'
+    b'"pm":"NONE","gtd":0}}'
+)
 
 
 @dataclass(frozen=True)
@@ -118,12 +127,17 @@ def _decoding() -> list[Kernel]:
         for _ in range(500):
             decode_agg_trade(trade, TICK, LOT)
 
+    def parse_order_updates() -> None:
+        for _ in range(500):
+            decode_order_update(ORDER_UPDATE).order_sizes(TICK, LOT)
+
     return [
         Kernel("parse and apply a 20-level diff", 200, apply_diffs),
         Kernel("parse a 20-level diff", 200, parse_diffs),
         Kernel("load a snapshot of 1000 levels", 1, load_snapshot),
         Kernel("parse a bookTicker", 500, parse_tickers),
         Kernel("parse an aggTrade", 500, parse_trades),
+        Kernel("parse an order update", 500, parse_order_updates),
     ]
 
 

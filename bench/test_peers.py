@@ -7,23 +7,16 @@ from typing import Any
 import msgspec
 import orjson
 import report
-from kernels import LOT, TICK, diff_frames, snapshot_frame
+from kernels import LOT, ORDER_UPDATE, TICK, diff_frames, snapshot_frame
 
 from opensqt._core.book import OrderBook
 from opensqt._core.decode.binance_depth import DepthDecoder
+from opensqt._core.decode.binance_order import decode_order_update
 from opensqt.connector.venues.binance.listing import Listings
 from opensqt.connector.venues.binance.parse_user import UserContext, parse_user_event
 from opensqt.matching.sources.instruments import known_instrument
 
 ROUNDS = 60
-
-ORDER_UPDATE = (
-    b'{"e":"ORDER_TRADE_UPDATE","T":1721260622001,"E":1721260622002,"o":{"s":"BTCUSDT","c":"oqbotaZ0001000000B0000001",'
-    b'"S":"BUY","o":"LIMIT","f":"GTX","q":"0.010","p":"60000.10","ap":"0","sp":"0","x":"NEW","X":"NEW","i":8886774,'
-    b'"l":"0","z":"0","L":"0","n":"0","N":"USDT","T":1721260622001,"t":0,"b":"600.001","a":"0","m":false,"R":false,'
-    b'"wt":"CONTRACT_PRICE","ot":"LIMIT","ps":"BOTH","cp":false,"rp":"0","pP":false,"si":0,"ss":0,"V":"EXPIRE_MAKER",'
-    b'"pm":"NONE","gtd":0}}'
-)
 
 
 class _Diff(msgspec.Struct):
@@ -53,23 +46,33 @@ def test_parse_a_diff_against_msgspec(race: Any) -> None:
     race(ours, baseline, items=len(frames), at_least=3, target=5)
 
 
+def _order_by_orjson() -> None:
+    for _ in range(100):
+        order = orjson.loads(ORDER_UPDATE)["o"]
+        Decimal(order["p"])
+        Decimal(order["q"])
+
+
 def test_parse_an_order_update(race: Any) -> None:
-    """Target: 5 times orjson, which a kernel would reach; msgspec and exact numbers do not. There is no gate."""
-    listings = Listings.of([known_instrument("BTCUSDT")])
-    context = UserContext(listings=listings, own_prefix="")
+    """Target: at least 5 times orjson; the gate leaves room for a busy machine."""
+
+    def ours() -> None:
+        for _ in range(100):
+            decode_order_update(ORDER_UPDATE).order_sizes(TICK, LOT)
+
+    race(ours, _order_by_orjson, items=100, at_least=2.5, target=5)
+
+
+def test_turn_an_order_update_into_an_event(race: Any) -> None:
+    """The whole way to the adapter's own values, for which orjson has no counterpart: there is no gate."""
+    context = UserContext(listings=Listings.of([known_instrument("BTCUSDT")]), own_prefix="")
     assert parse_user_event(ORDER_UPDATE, context)
 
     def ours() -> None:
         for _ in range(100):
             parse_user_event(ORDER_UPDATE, context)
 
-    def baseline() -> None:
-        for _ in range(100):
-            order = orjson.loads(ORDER_UPDATE)["o"]
-            Decimal(order["p"])
-            Decimal(order["q"])
-
-    race(ours, baseline, items=100, at_least=0, target=5)
+    race(ours, _order_by_orjson, items=100, at_least=0)
 
 
 def test_parse_and_apply_against_ccxt_pro() -> None:

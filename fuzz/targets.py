@@ -9,7 +9,7 @@ from typing import Any
 from google.protobuf.message import DecodeError as MessageDecodeError
 from google.protobuf.message import Message
 
-from opensqt._core.decode import binance
+from opensqt._core.decode import binance, binance_order
 from opensqt._core.decode.binance_depth import DepthDecoder
 from opensqt._core.decode.errors import DecodeError
 from opensqt._core.fixed import Increment
@@ -71,6 +71,14 @@ def decoders(data: bytes) -> None:
     for decode in (depth.decode, depth.decode_snapshot):
         with contextlib.suppress(DecodeError):
             decode(data)
+
+
+def order_updates(data: bytes) -> None:
+    """An order update is read to sizes, or refused with DecodeError alone."""
+    with contextlib.suppress(DecodeError):
+        update = binance_order.decode_order_update(data)
+        for sizes in (update.order_sizes(PRICE, LOT), update.fill_sizes(PRICE, LOT)):
+            assert sizes is None or min(sizes) >= 0
 
 
 _PARSERS: tuple[Callable[[bytes], Any], ...] = (
@@ -179,7 +187,8 @@ def trade_frames(data: bytes) -> None:
 
 
 TARGETS: dict[str, Target] = {
-    target.__name__: target for target in (decoders, replies, config, client_ids, orders, hellos, trade_frames)
+    target.__name__: target
+    for target in (decoders, order_updates, replies, config, client_ids, orders, hellos, trade_frames)
 }
 
 
@@ -187,7 +196,7 @@ def seeds(name: str, fixtures: Path | None) -> Sequence[bytes]:
     """Return inputs to begin with: recorded payloads where they are at hand, and messages made here."""
     recorded = [] if fixtures is None else [path.read_bytes() for path in sorted(fixtures.glob("*.json"))[:150]]
     made: list[Message] = []
-    if name == "decoders":
+    if name in ("decoders", "order_updates"):
         return recorded
     if name == "replies":
         return [bytes([index]) + data for index in range(len(_PARSERS)) for data in recorded[index::16]]

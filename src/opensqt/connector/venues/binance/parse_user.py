@@ -4,10 +4,13 @@ Wire: Binance docs, USDⓈ-M futures, "User Data Streams".
 """
 
 from collections.abc import Callable, Mapping
-from typing import cast
+from decimal import Decimal
+from typing import Final, cast
 
 import msgspec
 
+from opensqt._core.decode.binance_order import OrderUpdate, decode_order_update
+from opensqt._core.decode.errors import DecodeError
 from opensqt.connector.venues.binance import order_map
 from opensqt.connector.venues.binance.listing import Listing, Listings
 from opensqt.connector.venues.binance.payload import PayloadError, decimal_of, load, to_ns, typed
@@ -20,6 +23,7 @@ from opensqt.connector.venues.binance.user_events import (
     MarginCallPosition,
     MultiAssetsEvent,
     OrderEvent,
+    PositionSide,
     PositionUpdate,
     TradeLiteEvent,
     UserEvent,
@@ -37,6 +41,13 @@ from opensqt.connector.venues.binance.wire_user import (
 )
 from opensqt.domain.fill import CashFlow, CashFlowKind, Fill
 from opensqt.domain.order import Order
+
+_ORDER_UPDATE: Final = b'"ORDER_TRADE_UPDATE"'
+# The venue names an event first; the combined form has the listen key before it.
+_NAME_WITHIN_BYTES: Final = 160
+
+_ZERO: Final = Decimal(0)
+_POSITION_SIDES: Mapping[str, PositionSide] = {side.value: side for side in PositionSide}
 
 _EXECUTIONS_WITH_FILL = ("TRADE", "CALCULATED")
 
@@ -68,6 +79,14 @@ def parse_user_event(data: bytes, context: UserContext, receive_time_ns: int = 0
     Raises:
         PayloadError: not JSON, or a known event without a member it always has.
     """
+    if data.find(_ORDER_UPDATE, 0, _NAME_WITHIN_BYTES) >= 0:
+        try:
+            update = decode_order_update(data)
+        except DecodeError:
+            # Below it is read by what takes more spellings, or names the member that is wrong.
+            pass
+        else:
+            return _order_update(update, update.event_time_ms, context, receive_time_ns)
     value = load(data, "user event")
     if isinstance(value, dict) and "stream" in value and "data" in value:
         value = value["data"]
@@ -85,7 +104,12 @@ def parse_user_event(data: bytes, context: UserContext, receive_time_ns: int = 0
 
 def _order_event(message: dict[str, object], context: UserContext, receive_time_ns: int) -> UserEvent:
     wire = typed(message, WireOrderEvent, "ORDER_TRADE_UPDATE")
-    o = wire.o
+    return _order_update(wire.o, wire.E, context, receive_time_ns)
+
+
+def _order_update(
+    o: WireOrder | OrderUpdate, event_time_ms: int, context: UserContext, receive_time_ns: int
+) -> UserEvent:
     listing = context.listings.by_venue(o.symbol)
     if listing is None:
         return IgnoredEvent("ORDER_TRADE_UPDATE", f"symbol {o.symbol} is not traded here")
@@ -99,25 +123,24 @@ def _order_event(message: dict[str, object], context: UserContext, receive_time_
         order=order,
         fill=fill,
         execution=o.execution,
-        position_side=o.position_side,
-        realized_pnl=decimal_of(o.realized_pnl),
+        position_side=_POSITION_SIDES[o.position_side],
+        realized_pnl=_amount(o.realized_pnl),
         unfit=unfit,
-        event_time_ns=to_ns(wire.E),
+        event_time_ns=to_ns(event_time_ms),
     )
 
 
-def _order(o: WireOrder, listing: Listing, fill: Fill | None) -> Order:
-    counted = listing.count("ORDER_TRADE_UPDATE", (o.price,), (o.quantity, o.filled))
-    lots, filled_lots = counted.lots
-    is_whole = fill is not None and fill.lots == filled_lots and fill.instrument_revision == counted.units.revision
+def _order(o: WireOrder | OrderUpdate, listing: Listing, fill: Fill | None) -> Order:
+    price_ticks, lots, filled_lots, revision = _order_sizes(o, listing)
+    is_whole = fill is not None and fill.lots == filled_lots and fill.instrument_revision == revision
     return Order(
         symbol=listing.instrument.symbol,
         client_order_id=o.client_id,
         exchange_order_id=str(o.order_id),
         side=order_map.SIDES[o.side],
-        type=order_map.order_type_of(o.type_word, has_price=counted.ticks[0] > 0),
+        type=order_map.order_type_of(o.type_word, has_price=price_ticks > 0),
         time_in_force=order_map.time_in_force_of(o.tif_word),
-        price_ticks=counted.ticks[0],
+        price_ticks=price_ticks,
         lots=lots,
         filled_lots=filled_lots,
         reduce_only=o.reduce_only,
@@ -125,35 +148,61 @@ def _order(o: WireOrder, listing: Listing, fill: Fill | None) -> Order:
         reason=order_map.expiry_reason(o.status, o.expiry_code),
         created_time_ns=to_ns(o.time) if o.execution == "NEW" else 0,
         updated_time_ns=to_ns(o.time),
-        instrument_revision=counted.units.revision,
+        instrument_revision=revision,
         filled_ticks_lots=fill.price_ticks * fill.lots if fill is not None and is_whole else 0,
     )
 
 
-def _fill(o: WireOrder, listing: Listing, own_prefix: str, receive_time_ns: int) -> Fill | None:
+def _fill(o: WireOrder | OrderUpdate, listing: Listing, own_prefix: str, receive_time_ns: int) -> Fill | None:
     if o.execution not in _EXECUTIONS_WITH_FILL:
         return None
-    counted = listing.count("ORDER_TRADE_UPDATE", (o.last_price,), (o.last_quantity, o.filled))
-    if counted.lots[0] == 0:
+    price_ticks, lots, cumulative_lots, revision = _fill_sizes(o, listing)
+    if lots == 0:
         return None
     return Fill(
         symbol=listing.instrument.symbol,
         # The venue's own closing orders may carry no trade id; order and cumulative size name the fill as well.
-        trade_id=str(o.trade_id) if o.trade_id else f"order-{o.order_id}-{counted.lots[1]}",
+        trade_id=str(o.trade_id) if o.trade_id else f"order-{o.order_id}-{cumulative_lots}",
         client_order_id=o.client_id,
         exchange_order_id=str(o.order_id),
         side=order_map.SIDES[o.side],
-        price_ticks=counted.ticks[0],
-        lots=counted.lots[0],
-        cumulative_filled_lots=counted.lots[1],
-        fee=decimal_of(o.fee),
+        price_ticks=price_ticks,
+        lots=lots,
+        cumulative_filled_lots=cumulative_lots,
+        fee=_amount(o.fee),
         fee_asset=o.fee_asset or listing.instrument.settle_asset,
         is_maker=o.is_maker,
         origin=order_map.origin_of(o.client_id, own_prefix),
         venue_time_ns=to_ns(o.time),
         receive_time_ns=receive_time_ns,
-        instrument_revision=counted.units.revision,
+        instrument_revision=revision,
     )
+
+
+def _order_sizes(o: WireOrder | OrderUpdate, listing: Listing) -> tuple[int, int, int, int]:
+    """Return (price ticks, lots, filled lots, revision they are counted in). Raises PayloadError: none fits."""
+    if isinstance(o, OrderUpdate):
+        for units in listing.units:
+            sizes = o.order_sizes(units.price, units.lot)
+            if sizes is not None:
+                return (*sizes, units.revision)
+    counted = listing.count("ORDER_TRADE_UPDATE", (o.price,), (o.quantity, o.filled))
+    return counted.ticks[0], counted.lots[0], counted.lots[1], counted.units.revision
+
+
+def _fill_sizes(o: WireOrder | OrderUpdate, listing: Listing) -> tuple[int, int, int, int]:
+    """Return (price ticks, lots, filled lots after it, revision) of the last fill. Raises PayloadError: none fits."""
+    if isinstance(o, OrderUpdate):
+        for units in listing.units:
+            sizes = o.fill_sizes(units.price, units.lot)
+            if sizes is not None:
+                return (*sizes, units.revision)
+    counted = listing.count("ORDER_TRADE_UPDATE", (o.last_price,), (o.last_quantity, o.filled))
+    return counted.ticks[0], counted.lots[0], counted.lots[1], counted.units.revision
+
+
+def _amount(text: str) -> Decimal:
+    return _ZERO if text == "0" else decimal_of(text)
 
 
 def _trade_lite(message: dict[str, object], context: UserContext, _receive_time_ns: int) -> UserEvent:
