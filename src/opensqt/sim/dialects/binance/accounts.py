@@ -51,6 +51,11 @@ class OrderFacts(msgspec.Struct, kw_only=True):
     last: Order | None = None
     """As it was told to the user last; None = never."""
 
+    @property
+    def is_open(self) -> bool:
+        """Return whether its end was not told yet."""
+        return self.last is None or not self.last.state.is_terminal
+
 
 class TradeRow(msgspec.Struct, frozen=True, kw_only=True):
     """One fill of a user, as `userTrades` lists it."""
@@ -116,10 +121,14 @@ class User:
         return self.legs.setdefault((symbol, position_side), Leg())
 
     def remember(self, number: int, facts: OrderFacts) -> None:
-        """Keep an order's facts; the oldest are forgotten beyond the limit."""
+        """Keep an order's facts; beyond the limit the oldest that ended are forgotten."""
         self.facts[number] = facts
-        while len(self.facts) > _ORDERS_KEPT:
-            self.facts.popitem(last=False)
+        for _ in range(len(self.facts)):
+            if len(self.facts) <= _ORDERS_KEPT:
+                return
+            oldest, known = self.facts.popitem(last=False)
+            if known.is_open:
+                self.facts[oldest] = known
 
     def account_of(self, position_side: str) -> str:
         """Return which account of the exchange holds a position side."""
