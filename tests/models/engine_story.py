@@ -16,13 +16,25 @@ from opensqt.proto.engine_pb2_grpc import EngineServiceStub
 
 KEPT_STATES = 3_000
 
-_WHOLE = ("grid", "instrument", "position", "account", "pnl", "last_price", "mark_price", "funding_rate", "volume_halt")
+_WHOLE = (
+    "grid",
+    "instrument",
+    "position",
+    "account",
+    "pnl",
+    "last_price",
+    "mark_price",
+    "funding_rate",
+    "volume_halt",
+    "reconcile",
+)
 _SCALARS = (
     "best_bid_ticks",
     "best_ask_ticks",
     "window_low_slot",
     "window_high_slot",
     "next_funding_time_ms",
+    "dead_man",
 )
 
 
@@ -111,11 +123,19 @@ def _after(before: BotState, delta: Any) -> BotState:
         for order in [*bot.orders, *delta.orders]
         if order.order.client_order_id not in delta.removed_client_order_ids
     }
-    fills = [*bot.recent_fills, *delta.fills][-200:]
-    for name, items in (("slots", slots.values()), ("orders", orders.values()), ("recent_fills", fills)):
+    connections = {one.name: one for one in [*bot.connections, *delta.connections]}
+    lists = (
+        ("slots", slots.values()),
+        ("orders", orders.values()),
+        ("connections", connections.values()),
+        ("recent_fills", [*bot.recent_fills, *delta.fills][-200:]),
+        ("recent_journal", [*bot.recent_journal, *delta.journal][-100:]),
+        ("corrections", [*bot.corrections, *delta.corrections][-20:]),
+    )
+    for name, items in lists:
         kept = [type(item)() for item in items]
         for copy, item in zip(kept, items, strict=True):
             copy.CopyFrom(item)
-        bot.ClearField(name)  # type: ignore[arg-type]  # one of three names
+        bot.ClearField(name)  # type: ignore[arg-type]  # one of these names
         getattr(bot, name).extend(kept)
     return bot

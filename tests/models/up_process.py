@@ -24,6 +24,8 @@ class Up:
     def __init__(self, config: Path, folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> None:
         sim, page, connector, engine = (free_port() for _ in range(4))
         self.page_url = f"http://127.0.0.1:{page}/"
+        self.connector_address = f"127.0.0.1:{connector}"
+        self.engine_address = f"127.0.0.1:{engine}"
         self.state = folder / "state"
         self.out, self.err = folder / "up.out", folder / "up.err"
         settings = {
@@ -31,11 +33,11 @@ class Up:
             **({"SIM__PORT": sim} if "\nsim:" in config.read_text() else {}),
             "CONNECTOR__GRPC__PORT": connector,
             "ENGINE__GRPC__PORT": engine,
-            "ENGINE__CONNECTOR__ADDRESS": f"127.0.0.1:{connector}",
+            "ENGINE__CONNECTOR__ADDRESS": self.connector_address,
             "ENGINE__STATE_FILE": self.state / "engine.db",
             "LIVE_SERVER__PORT": page,
-            "LIVE_SERVER__CONNECTOR__ADDRESS": f"127.0.0.1:{connector}",
-            "LIVE_SERVER__ENGINE__ADDRESS": f"127.0.0.1:{engine}",
+            "LIVE_SERVER__CONNECTOR__ADDRESS": self.connector_address,
+            "LIVE_SERVER__ENGINE__ADDRESS": self.engine_address,
             **(env or {}),
         }
         with self.out.open("wb") as out, self.err.open("wb") as err:

@@ -120,6 +120,7 @@ export function createChartPanel(past: Past, redraw: () => void): ChartWidget {
       drawLegend();
       setAttribute(canvas, "data-interval", interval);
       setAttribute(canvas, "data-close", newest?.[4]);
+      setAttribute(canvas, "data-last-closed", shown.at(-2)?.join(" "));
       const label = { interval, orders: view.orders.length, fills: chart.markerCount };
       setAttribute(canvas, "aria-label", t("chart.label", label));
       panel.setFreshness(view.fresh.candles);

@@ -88,6 +88,8 @@ export function createMoneyHistory(): MoneyHistoryWidget {
       }
       signature = next;
       setAttribute(curve, "data-points", equity.length);
+      setAttribute(curve, "data-first", equity[0] && `${equity[0].time_ms} ${equity[0].equity}`);
+      setAttribute(curve, "data-last", last?.equity);
       setAttribute(bars, "data-days", shownDays.length);
       setAttribute(bars, "data-today", today?.equity_change);
       setAttribute(curve, "aria-label", t("history.curveLabel", { n: equity.length, last: money(last?.equity) }));

@@ -157,6 +157,8 @@ function updateSymbol(row: { root: HTMLElement; cells: HTMLElement[] }, item: Ha
     t(`safety.symbol.${state}`),
   ];
   row.cells.forEach((cell, index) => setText(cell, texts[index] ?? ""));
+  setAttribute(row.root, "data-halt", item.symbol);
+  setAttribute(row.root, "data-state", state);
   setAttribute(row.root, "data-level", state === "dumping" ? "bad" : state === "blind" ? "warning" : undefined);
   setAttribute(row.root, "title", item.detail || undefined);
 }
