@@ -63,10 +63,17 @@ run: $(VENV)/.installed ## Build everything and run the demo: three services, pa
 # On a terminal the demo is a job of its own, so that Ctrl-C reaches it and not make, which would report an interrupt as a failure.
 	@if [ -t 0 ]; then set -m; fi; $(BIN)/opensqt demo $(ARGS); exit $$?
 
+# Most slow tests start processes and wait for them, so more lanes than cores; a file's tests share its lane and its stack.
+LANES ?= 3
 .PHONY: test
-test: $(VENV)/.installed $(VENV)/.test-tools ## Run every test against the installed wheel, and the page's own
+test: $(VENV)/.installed $(VENV)/.test-tools ## Run every test against the installed wheel, and the page's own; ARGS="tests/unit" some
 	cd web && npm test --silent
+ifeq ($(strip $(ARGS)),)
+	$(BIN)/python -m pytest -n $(LANES) --dist loadscope --no-loadscope-reorder -m 'not alone'
+	$(BIN)/python -m pytest -m alone
+else
 	$(BIN)/python -m pytest $(ARGS)
+endif
 
 .PHONY: test-unit
 test-unit: $(VENV)/.installed $(VENV)/.test-tools ## Run only the tests that take seconds

@@ -24,6 +24,8 @@ CAPS = {
 }
 RAGE_S = 12.0
 MUTANT_RAGE_S = 6.0
+MUTANT_SEEDS = (7, 8, 9)
+"""One attack in some has no luck with its prices; three have."""
 MARK_LAG = Decimal("1.002")
 """The venue's mark moves between our check and the order's arrival; it is told once per second."""
 
@@ -109,7 +111,10 @@ def test_no_cap_is_passed_by_a_broken_engine(seed: int) -> None:
 def test_a_cap_that_is_switched_off_is_noticed_at_the_venue(cap: str) -> None:
     # The collar has no off; twice the mark is as good, though prices beyond that are still refused.
     off = 10_000 if cap == "price_collar_bps" else 0
-    # The venue's second is ours here, so that a rate is the same on both sides.
-    found = attack(7, {**CAPS, cap: off}, rage_s=MUTANT_RAGE_S, speed=1.0)
+    for seed in MUTANT_SEEDS:
+        # The venue's second is ours here, so that a rate is the same on both sides.
+        found = attack(seed, {**CAPS, cap: off}, rage_s=MUTANT_RAGE_S, speed=1.0)
+        if cap in found.passed_caps():
+            break
     assert cap in found.passed_caps(), found.said
     assert off or cap not in found.vetoes, found.said

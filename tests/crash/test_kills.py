@@ -7,7 +7,7 @@ import pytest
 
 from crash.run import Run
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 KILLS = 12
 MAX_RECOVERY_S = 20.0

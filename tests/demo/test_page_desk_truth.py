@@ -1,7 +1,7 @@
 """The operator's panels tell the truth: safety, halt, links, journal, history, candles, rate budget, latency.
 
-What the engine streams is compared at the same sequence number. What the page's server asks for now and then is compared
-with what engine and connector answer around the same time: the page's figure lies within theirs.
+What the engine streams is compared at the same sequence number. What the page's server asks for now and then lies
+within what engine and connector answer around the same time.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from threading import Event, Thread
-from typing import Any
+from typing import Any, Self
 
 import grpc
 import pytest
@@ -208,7 +208,7 @@ class Watch:
         self._ended = Event()
         self._thread = Thread(target=self._ask, daemon=True)
 
-    def __enter__(self) -> "Watch":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -217,16 +217,16 @@ class Watch:
         self._thread.join(10)
 
     def _ask(self) -> None:
-        with grpc.insecure_channel(self._run.engine_address) as engine:
-            with grpc.insecure_channel(self._run.connector_address) as connector:
-                hops, budget = EngineServiceStub(engine), ExchangeServiceStub(connector)
-                while not self._ended.wait(0.05):
-                    for hop in hops.GetLatency(GetLatencyRequest()).hops:
-                        self._note(f"{hop.hop} p50", hop.p50_ns)
-                        self._note(f"{hop.hop} p99", hop.p99_ns)
-                    for window in budget.GetRateBudget(GetRateBudgetRequest()).windows:
-                        self._note(f"{window.name} used", window.used)
-                        self.limits[window.name] = window.limit
+        open_channel = grpc.insecure_channel
+        with open_channel(self._run.engine_address) as engine, open_channel(self._run.connector_address) as connector:
+            hops, budget = EngineServiceStub(engine), ExchangeServiceStub(connector)
+            while not self._ended.wait(0.05):
+                for hop in hops.GetLatency(GetLatencyRequest()).hops:
+                    self._note(f"{hop.hop} p50", hop.p50_ns)
+                    self._note(f"{hop.hop} p99", hop.p99_ns)
+                for window in budget.GetRateBudget(GetRateBudgetRequest()).windows:
+                    self._note(f"{window.name} used", window.used)
+                    self.limits[window.name] = window.limit
 
     def _note(self, name: str, value: int) -> None:
         least, most = self.bounds.get(name, (value, value))

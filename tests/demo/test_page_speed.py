@@ -10,10 +10,11 @@ from models.demo_process import Demo
 from models.engine_story import EngineStory
 from models.page_driver import CHROMIUM, PageDriver, chromium, open_page
 
-pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.e2e, pytest.mark.timeout(300)]
 
 LIMIT_MS = 200
 WATCHED_S = 120
+"""At most; it ends when there are enough fills."""
 ENOUGH_FILLS = 20
 
 # Times are taken when the browser tells of the change, on this machine's wall clock.
@@ -58,12 +59,12 @@ def test_a_fill_is_on_chart_slots_fills_and_profit_within_200_ms(
     with EngineStory(demo.engine_address) as story:
         for _ in range(WATCHED_S):
             page.page.wait_for_timeout(1_000)
-            if len(story.fills) >= 2 * ENOUGH_FILLS:
+            told = list(story.fills)
+            # The newest may still be on their way to the page.
+            page.page.wait_for_timeout(500)
+            delays = _delays(told, page.page.evaluate("() => window.__seen"))
+            if all(len(values) >= ENOUGH_FILLS for values in delays.values()):
                 break
-        told = list(story.fills)
-    page.page.wait_for_timeout(500)
-    seen = page.page.evaluate("() => window.__seen")
-    delays = _delays(told, seen)
     with capsys.disabled():
         print(f"\n  load average {getloadavg()[0]:.1f} on {cpu_count()} cores", end="")  # noqa: T201
         for place, values in delays.items():

@@ -10,7 +10,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 SECONDS = 4
-TARGETS = ("decoders", "replies", "config", "client_ids", "orders", "hellos", "trade_frames")
+TARGETS = ("decoders", "order_updates", "replies", "config", "client_ids", "orders", "hellos", "trade_frames")
 
 
 def fuzz(project_root: Path, *arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":

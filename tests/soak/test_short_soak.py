@@ -7,7 +7,7 @@ import pytest
 
 from soak.run import run
 
-pytestmark = [pytest.mark.slow, pytest.mark.captures, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.captures, pytest.mark.timeout(400)]
 
 MAX_MB_PER_DAY = 40.0
 """Caches that are bounded still fill in so short a run; `make soak` measures days, and holds them to 1 MB."""

@@ -213,8 +213,10 @@ async def _compare(exchange: Any, client: Any) -> None:
     venue, rules = core.venue.view, core.rules["BTCUSDT"]
     trades: list[Any] = []
     while True:
-        page = await exchange.fetch_my_trades(BTC, None, 1_000, {"fromId": int(trades[-1]["id"]) + 1 if trades else 1})
-        trades += page
+        after = int(trades[-1]["id"]) if trades else 0
+        page = await exchange.fetch_my_trades(BTC, None, 1_000, {"fromId": after + 1})
+        # ccxt sorts by time; a fill of a market that lags is older than one that was numbered before it.
+        trades += sorted(page, key=lambda trade: int(trade["id"]))
         if len(page) < 1_000:
             break
     fills = venue.fills("user1", BTC, limit=1 << 30)
