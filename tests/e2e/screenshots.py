@@ -6,6 +6,7 @@ They live in the repository: as tall as a look needs, no taller.
 """
 
 import argparse
+import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -58,6 +59,8 @@ def main() -> None:
     parser.add_argument("--warm-up-s", type=float, default=75, help="how long the demo trades before the first picture")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
+    if not subprocess.run(["fc-list", ":lang=zh"], capture_output=True, check=False).stdout:
+        parser.error("there is no font with Chinese characters; install one, for example fonts-noto-cjk")
     arguments.folder.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as state,

@@ -142,8 +142,8 @@ def _tell(outcome: Outcome, *, as_json: bool) -> int:
         show(grid, everything=False)
         if plan.is_shorter:
             print_line(
-                f"The venue's minimum per order allows {plan.levels} levels with this budget, so the grid ends at"
-                f" {plan.lower} and not at the depth you asked for."
+                f"The venue's minimum per order allows {plan.levels} levels with this budget, the one at today's price"
+                f" among them, so the grid ends at {plan.lower} and not at the depth you asked for."
             )
         print_line(f"Written to {path}. Next: opensqt doctor {path}, then opensqt up {path}.")
     return EXIT_FAILURE if grid.refusals else 0
