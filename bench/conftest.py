@@ -13,7 +13,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from opensqt._core.histogram import Histogram
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "e2e")]
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "e2e"), str(Path(__file__).parent / "hops")]
 
 import report  # noqa: E402  beside this file, which is no package
 

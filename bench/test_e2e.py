@@ -14,7 +14,6 @@ from typing import Any
 import orjson
 import pytest
 import report
-from machine import steadiness
 from ping_pong import ping_pong
 from stack import HERE, Stack, VenueProcess, running, stop
 
@@ -89,8 +88,6 @@ def test_the_budget_that_must_never_break(folder: Path, base_us: float) -> None:
 
     The best of many short runs decides: what a neighbour does to the machine spoils one, what our code does all. A run
     in which the venue itself, which only has to wake up and write, was late by half of the budget says nothing of ours.
-    Where no run holds and the machine stretches 0.6 ms of plain computing beyond half of the budget as well, a p99 says
-    nothing there; the median still has to be within half of the budget.
     """
     with running(folder, mode="unix") as bench:
         bench.venue.do(do="ticks", rate=RATE, seconds=1)
@@ -124,14 +121,6 @@ def test_the_budget_that_must_never_break(folder: Path, base_us: float) -> None:
                     p999=latency["p999"],
                 )
             )
-            if not is_met and which == "p99":
-                machine = steadiness()
-                if machine.p99 > BUDGET_US / 2:
-                    assert latency["p50"] <= BUDGET_US / 2, found
-                    pytest.skip(
-                        f"no p99 can be measured here: {machine.p50 / 1_000:.1f} ms of plain computing takes "
-                        f"{machine.p99 / 1_000:.1f} ms at p99; ours is {latency['p50'] / 1_000:.1f} ms at the median"
-                    )
             assert is_met, found
 
 

@@ -1,6 +1,5 @@
 """Single hops on loopback: round trips and one-way streams of a real connector, its clients in other processes."""
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -12,7 +11,8 @@ from typing import Any
 import orjson
 import pytest
 import report
-from stack import EXCHANGE, PROGRAMS, VenueProcess, client, connector_section, free_port, start_service, stop, wait_for
+from rig import Rig
+from stack import stop
 
 CLIENT = Path(__file__).parent / "hops" / "client.py"
 ENGINE = CLIENT.with_name("orders.py")
@@ -27,27 +27,6 @@ START_S = 1
 """By so much the flood is longer than what readers measure of it."""
 
 pytestmark = pytest.mark.full
-
-
-class Rig:
-    """The benchmark's venue and a connector on it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.venue = VenueProcess()
-        self.tcp = f"127.0.0.1:{(port := free_port())}"
-        self.unix = f"unix:{folder / 'connector.sock'}"
-        section = connector_section(self.venue, folder, tcp_port=port)
-        self.connector = start_service("connector", PROGRAMS["connector"], section, folder)
-        wait_for(client(folder / "connector.sock"), EXCHANGE, [self.connector])
-
-    def cpu_s(self) -> float:
-        """Return the CPU time the connector has used."""
-        fields = Path(f"/proc/{self.connector.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def close(self) -> None:
-        stop(self.connector)
-        self.venue.close()
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ The limits are those the first OpenSQT set itself and never measured; `bench/tes
 
 import asyncio
 import signal
-import subprocess
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -19,7 +18,7 @@ import pytest  # isort: skip
 import report  # isort: skip
 import uvloop  # isort: skip
 from google.type.decimal_pb2 import Decimal as DecimalMessage  # isort: skip
-from stack import EXCHANGE, PROGRAMS, VenueProcess, client, connector_section, start_service, stop, wait_for  # isort: skip
+from rig import Rig, begin_trade  # isort: skip
 
 from opensqt._core.histogram import Histogram
 from opensqt.proto import exchange_pb2, market_data_pb2, resources_pb2, trade_pb2, types_pb2
@@ -39,33 +38,16 @@ MS = 1_000_000
 pytestmark = pytest.mark.full
 
 
-class Rig:
-    """The benchmark's venue and a connector on it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.venue = VenueProcess()
-        self.config = client(folder / "connector.sock")
-        begun = time.monotonic()
-        section = connector_section(self.venue, folder, tcp_port=None)
-        section["limits"]["max_orders_per_second"] = 0
-        self.connector: subprocess.Popen[bytes] = start_service("connector", PROGRAMS["connector"], section, folder)
-        wait_for(self.config, EXCHANGE, [self.connector])
-        self.serving_after_s = time.monotonic() - begun
-
-    @asynccontextmanager
-    async def stub(self) -> AsyncIterator[Any]:
-        async with open_channel(self.config) as channel:
-            yield ExchangeServiceStub(channel)
-
-    def close(self) -> None:
-        stop(self.connector)
-        self.venue.close()
+@asynccontextmanager
+async def connected(rig: Rig) -> AsyncIterator[Any]:
+    async with open_channel(rig.config) as channel:
+        yield ExchangeServiceStub(channel)
 
 
 @pytest.fixture(scope="module")
 def rig() -> Iterator[Rig]:
     with tempfile.TemporaryDirectory(prefix="oqb") as path:
-        found = Rig(Path(path))
+        found = Rig(Path(path), max_orders_per_second=0)
         yield found
         found.close()
 
@@ -93,7 +75,7 @@ def add_times(name: str, found: Histogram, limit_ms: float, baseline: Histogram 
 
 async def call_steadily(rig: Rig, found: Histogram, call: Any, per_s: int = CALLS_PER_S) -> None:
     """Call at fixed times; time counts from when a call was meant."""
-    async with rig.stub() as stub:
+    async with connected(rig) as stub:
         await call(stub, 0)
         due_ns = time.monotonic_ns()
         for number in range(1, int(SECONDS * per_s)):
@@ -130,7 +112,7 @@ def test_time_per_call(rig: Rig) -> None:
     async def measure(call: Any, per_s: int) -> Histogram:
         found = Histogram()
         await call_steadily(rig, found, call, per_s)
-        async with rig.stub() as stub:
+        async with connected(rig) as stub:
             await stub.CancelAllOrders(exchange_pb2.CancelAllOrdersRequest(symbol=SYMBOL), timeout=5)
         return found
 
@@ -154,16 +136,8 @@ def test_orders_per_second(rig: Rig) -> None:
     """A thousand orders a second, each placed, answered, cancelled and answered."""
 
     async def measure() -> float:
-        async with rig.stub() as stub:
-            call = stub.Trade()
-            hello = trade_pb2.TradeHello(
-                engine_id=f"bench-{time.time_ns()}",
-                lease_epoch=1,
-                symbols=[SYMBOL],
-                on_vanish=trade_pb2.VANISH_POLICY_KEEP,
-            )
-            await call.write(trade_pb2.TradeRequest(hello=hello))
-            first = await call.read()
+        async with connected(rig) as stub:
+            call, first = await begin_trade(stub, SYMBOL)
             revision = first.items[0].snapshot.instruments[0].revision
             answered = sent = 0
             refused: list[str] = []
@@ -208,7 +182,7 @@ def test_venue_to_client(rig: Rig) -> None:
     """From the venue's own time of an event to the client that reads it, and how many a client can follow."""
 
     async def read(found: Histogram, venue_found: Histogram, merged: list[int]) -> None:
-        async with rig.stub() as stub:
+        async with connected(rig) as stub:
             async for message in stub.SubscribeBook(market_data_pb2.SubscribeBookRequest(symbols=[SYMBOL], depth=20)):
                 now_ns = time.time_ns()
                 for update in message.updates:
@@ -246,7 +220,7 @@ def test_a_silent_venue_is_noticed_and_a_lost_one_found_again(rig: Rig) -> None:
         states: asyncio.Queue[int] = asyncio.Queue()
 
         async def watch() -> None:
-            async with rig.stub() as stub:
+            async with connected(rig) as stub:
                 last = None
                 async for message in stub.SubscribeBook(market_data_pb2.SubscribeBookRequest(symbols=[SYMBOL])):
                     for update in message.updates:

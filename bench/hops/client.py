@@ -7,12 +7,17 @@ client.py '{"do": "read", "address": "unix:...", "streams": 4, "symbol": "...", 
 import asyncio
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import opensqt.runtime  # noqa: F401  sets gRPC's environment before it is imported
 
 import orjson  # isort: skip
 import uvloop  # isort: skip
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "e2e"))
+
+from rig import begin_trade
 
 from opensqt._core.histogram import Histogram
 from opensqt.proto import exchange_pb2, market_data_pb2, trade_pb2
@@ -42,15 +47,7 @@ async def round_trips(options: dict[str, Any]) -> dict[str, Any]:
             start = time.perf_counter_ns()
             await stub.GetName(request, timeout=5)
             unary.record(time.perf_counter_ns() - start)
-        call = stub.Trade()
-        hello = trade_pb2.TradeHello(
-            engine_id=f"bench-{time.time_ns()}",
-            lease_epoch=1,
-            symbols=[options["symbol"]],
-            on_vanish=trade_pb2.VANISH_POLICY_KEEP,
-        )
-        await call.write(trade_pb2.TradeRequest(hello=hello))
-        await call.read()
+        call, _first = await begin_trade(stub, options["symbol"])
         beat = 0
         until = time.monotonic() + options["seconds"]
         while time.monotonic() < until:

@@ -23,6 +23,7 @@ from grpc import aio  # isort: skip
 sys.path.append(str(Path(__file__).resolve().parent.parent / "e2e"))
 
 from client import figures
+from rig import begin_trade
 from timer import SPIN_NS, Timer
 
 from opensqt._core.histogram import Histogram
@@ -167,15 +168,8 @@ async def main(options: dict[str, Any]) -> None:
     """Hold one session until standard input ends."""
     async with open_channel(GrpcClientConfig(address=options["address"])) as channel:
         stub: Any = ExchangeServiceStub(channel)
-        call = stub.Trade()
-        hello = trade_pb2.TradeHello(
-            engine_id=f"bench-{time.time_ns()}",
-            lease_epoch=1,
-            symbols=[options["symbol"]],
-            on_vanish=trade_pb2.VANISH_POLICY_KEEP,
-        )
-        await call.write(trade_pb2.TradeRequest(hello=hello))
-        engine = Engine(call, options["symbol"], await call.read())
+        call, first = await begin_trade(stub, options["symbol"])
+        engine = Engine(call, options["symbol"], first)
 
         async def read() -> None:
             # Not `async for`: the snapshot was read by hand, and the two ways do not mix on one call.

@@ -62,6 +62,7 @@ def dead_man(world: World) -> int:
     return states[SYMBOL]
 
 
+@pytest.mark.alone
 def test_without_a_dead_man_switch_the_connector_cancels_within_the_grace_time() -> None:
     with quoting(0, "cancel") as (world, _look):
         assert dead_man(world) == trade_pb2.DEAD_MAN_STATE_DISARMED
@@ -105,6 +106,7 @@ def test_f57_an_engine_that_hangs_counts_as_vanished() -> None:
             os.kill(process.pid, signal.SIGCONT)
 
 
+@pytest.mark.alone
 def test_the_venue_cancels_when_engine_and_connector_are_gone() -> None:
     with quoting(DEAD_MAN_MS, "cancel", grace_ms=60_000) as (world, look):
 

@@ -14,8 +14,9 @@ from typing import Any, Self
 import grpc
 import pytest
 from models.demo_process import wait_until
-from models.engine_story import EngineStory, number
+from models.engine_story import number
 from models.page_driver import CHROMIUM, PageDriver, chromium, open_page
+from models.page_truth import agrees, compare_at_same_sequence, shown
 from models.up_process import Up, running_up
 
 from opensqt.proto.engine_pb2 import (
@@ -113,8 +114,6 @@ def check_safety(told: dict[str, Any], bot: BotState) -> None:
     elif last.last_read_ns and not last.suspects:
         clock = datetime.fromtimestamp(last.last_read_ns / 1e9).astimezone().strftime("%H:%M:%S")
         assert facts["safety.reconcile"] == f"agrees with the venue at {clock}, {last.corrected} corrected"
-    if bot.dead_man:
-        assert facts["safety.deadMan"] == DEAD_MAN[DeadManState.Name(bot.dead_man).removeprefix("DEAD_MAN_STATE_")]
     newest = [f"{one.what}: {one.evidence}" for one in reversed(bot.corrections[-3:])]
     assert told["corrections"] == newest
     assert set(told["limits"]) == {limit.name for limit in bot.limits}
@@ -129,12 +128,13 @@ def check_halt(told: dict[str, Any], bot: BotState) -> None:
     for name, row in told["halt"].items():
         truth = symbols[name]
         assert row["state"] == halt_state(truth)
-        volume, mean_volume = (first_number(part) for part in row["cells"][1].split("/"))
-        close, mean_close = (first_number(part) for part in row["cells"][2].split("/"))
-        assert agrees(volume, truth.volume.value)
-        assert agrees(mean_volume, truth.mean_volume.value)
-        assert close == number(truth.close.value)
-        assert mean_close == number(truth.mean_close.value)
+        volume, mean_volume = row["cells"][1].split("/")
+        close, mean_close = row["cells"][2].split("/")
+        # Volumes are told with at most four places, prices as they are.
+        assert agrees(volume, number(truth.volume.value), 4)
+        assert agrees(mean_volume, number(truth.mean_volume.value), 4)
+        assert shown(close) == number(truth.close.value)
+        assert shown(mean_close) == number(truth.mean_close.value)
         assert row["title"] == truth.detail
 
 
@@ -154,9 +154,9 @@ def check_links_and_journal(told: dict[str, Any], bot: BotState) -> None:
 
 
 def check_funding(told: dict[str, Any], bot: BotState) -> None:
-    rate = re.search(r"([+\u2212-]?[\d.]+)%", told["funding"])
+    rate = re.search(r"[+\u2212-]?[\d.]+%", told["funding"])
     assert rate is not None, told["funding"]
-    assert agrees(first_number(rate[1]), str(number(bot.funding_rate.value) * 100))
+    assert agrees(rate[0], number(bot.funding_rate.value) * 100)
     assert "in " in told["funding"], "the time until it is due"
 
 
@@ -164,34 +164,16 @@ def check_newest_equity(told: dict[str, Any], bot: BotState) -> None:
     assert Decimal(told["curve"]["last"]) == number(bot.pnl.equity.value)
 
 
-def first_number(text: str) -> Decimal:
-    found = re.search(r"[+\u2212-]?[\d,]*\.?\d+", text)
-    assert found, text
-    return Decimal(found[0].replace("\u2212", "-").replace(",", ""))
-
-
-def agrees(shown: Decimal, truth: str) -> bool:
-    places = -int(shown.as_tuple().exponent)
-    return abs(shown - number(truth)) <= Decimal(1).scaleb(-max(places, 4 if "." in truth else places))
+def check(told: dict[str, Any], bot: BotState) -> None:
+    check_safety(told, bot)
+    check_halt(told, bot)
+    check_links_and_journal(told, bot)
+    check_funding(told, bot)
+    check_newest_equity(told, bot)
 
 
 def test_panels_that_the_engine_streams_agree_at_the_same_sequence(run: Up, page: PageDriver) -> None:
-    compared = set()
-    with EngineStory(run.engine_address) as story:
-        for _ in range(400):
-            told = page.page.evaluate(READ)
-            bot = story.at(told["sequence"])
-            if bot is not None and told["sequence"] not in compared:
-                check_safety(told, bot)
-                check_halt(told, bot)
-                check_links_and_journal(told, bot)
-                check_funding(told, bot)
-                check_newest_equity(told, bot)
-                compared.add(told["sequence"])
-                if len(compared) >= LOOKS:
-                    break
-            page.page.wait_for_timeout(150)
-    assert len(compared) >= LOOKS
+    compare_at_same_sequence(page, run.engine_address, READ, check, LOOKS)
     assert page.errors == []
 
 
@@ -247,7 +229,7 @@ def test_latency_and_rate_budget_lie_within_what_engine_and_connector_say(run: U
             page.page.wait_for_timeout(300)
             assert set(told["windows"]) == set(watch.limits) != set()
             for name, row in told["windows"].items():
-                used, limit = (int(first_number(part)) for part in row["cells"][1].split("·")[0].split("/"))
+                used, limit = (int(shown(part)) for part in row["cells"][1].split("·")[0].split("/"))
                 least, most = watch.bounds[f"{name} used"]
                 assert limit == watch.limits[name]
                 assert least <= used <= most, name
@@ -302,15 +284,9 @@ def test_the_equity_curve_and_the_days_are_the_ledgers(run: Up, page: PageDriver
     assert page.foreign_requests == []
 
 
-def test_paper_offers_no_dead_man_switch_or_says_how_it_is(run: Up, page: PageDriver) -> None:
-    with EngineStory(run.engine_address) as story:
-        for _ in range(100):
-            told = page.page.evaluate(READ)
-            bot = story.at(told["sequence"])
-            if bot is not None:
-                break
-            page.page.wait_for_timeout(100)
-        else:
-            raise AssertionError("the page shows no sequence of the stream")
-    state = bot.dead_man or DEAD_MAN_STATE_NOT_OFFERED
-    assert told["facts"]["safety.deadMan"] == DEAD_MAN[DeadManState.Name(state).removeprefix("DEAD_MAN_STATE_")]
+def test_the_dead_man_switch_is_as_the_engine_says_or_not_offered(run: Up, page: PageDriver) -> None:
+    def check_switch(told: dict[str, Any], bot: BotState) -> None:
+        state = bot.dead_man or DEAD_MAN_STATE_NOT_OFFERED
+        assert told["facts"]["safety.deadMan"] == DEAD_MAN[DeadManState.Name(state).removeprefix("DEAD_MAN_STATE_")]
+
+    compare_at_same_sequence(page, run.engine_address, READ, check_switch, 1)

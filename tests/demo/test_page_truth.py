@@ -1,14 +1,14 @@
 """Every number on the page is the engine's: compared with EngineService at the same sequence number, on a real demo."""
 
-import re
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from models.demo_process import Demo
-from models.engine_story import EngineStory, number
+from models.engine_story import number
 from models.page_driver import CHROMIUM, PageDriver, chromium, open_page
+from models.page_truth import agrees, compare_at_same_sequence, shown
 
 from opensqt.proto.engine_pb2 import BotState, TradingState
 from opensqt.proto.types_pb2 import ORDER_SIDE_BUY
@@ -47,19 +47,6 @@ def page(demo: Demo) -> Iterator[PageDriver]:
         driver.wait_until("document.querySelectorAll('#panel-fills tr[data-fill]').length > 0", 90)
         driver.wait_until("document.querySelector('#daily-bars').dataset.today !== undefined", 30)
         yield driver
-
-
-def shown(text: str) -> Decimal:
-    """Return the number at the start of a text as people read it."""
-    found = re.match(r"[+\u2212-]?[\d,]*\.?\d+", text)
-    assert found, text
-    return Decimal(found[0].replace("\u2212", "-").replace(",", ""))
-
-
-def agrees(text: str, truth: Decimal) -> bool:
-    """Return whether a text shows this number, rounded to the places it has."""
-    places = -shown(text).as_tuple().exponent  # type: ignore[operator]  # finite
-    return abs(shown(text) - truth) <= Decimal(1).scaleb(-places) / 2
 
 
 def check_money(told: dict[str, Any], bot: BotState) -> None:
@@ -139,21 +126,14 @@ def check_safety(told: dict[str, Any], bot: BotState) -> None:
     assert shown(told["facts"]["safety.unknown"]) == unknown
 
 
+def check(told: dict[str, Any], bot: BotState) -> None:
+    check_money(told, bot)
+    check_account_and_position(told, bot)
+    check_orders_slots_fills(told, bot)
+    check_safety(told, bot)
+
+
 def test_every_panel_shows_what_the_engine_says_at_the_same_sequence(demo: Demo, page: PageDriver) -> None:
-    compared = set()
-    with EngineStory(demo.engine_address) as story:
-        for _ in range(400):
-            told = page.page.evaluate(READ)
-            bot = story.at(told["sequence"])
-            if bot is not None and told["sequence"] not in compared:
-                check_money(told, bot)
-                check_account_and_position(told, bot)
-                check_orders_slots_fills(told, bot)
-                check_safety(told, bot)
-                compared.add(told["sequence"])
-                if len(compared) >= LOOKS:
-                    break
-            page.page.wait_for_timeout(150)
-    assert len(compared) >= LOOKS
+    compare_at_same_sequence(page, demo.engine_address, READ, check, LOOKS)
     assert page.errors == []
     assert page.foreign_requests == []

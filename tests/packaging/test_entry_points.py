@@ -15,7 +15,9 @@ PROGRAMS = {
     "opensqt-sim": "opensqt.sim.app",
 }
 COMMANDS = ("demo", "up", "check", "status", "pause", "resume", "stop", "version")
-HELP_LIMIT_S = 0.3
+HELP_LIBRARIES = "import cyclopts, cyclopts.help, rich.console, rich.markdown, rich.panel, rich.table"
+# These load in about 150 ms on a quiet machine, so twice that keeps help within 300 ms there; 1.0 to 1.4 were seen.
+HELP_TO_LIBRARIES = 2.0
 
 
 def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -45,11 +47,14 @@ def test_every_command_has_help(command):
     assert command in result.stdout
 
 
-def test_help_is_there_in_300_ms():
-    # The best of several: a busy machine may delay one, but imports that crept in delay all.
-    bare = min(_seconds([sys.executable, "-c", "pass"]) for _ in range(3))
-    best = min(_seconds([sys.executable, "-m", "opensqt.cli.main", "--help"]) for _ in range(5))
-    assert best - bare < HELP_LIMIT_S
+@pytest.mark.alone
+def test_help_takes_little_longer_than_loading_what_prints_it():
+    # In turns and the best of several: a shared machine may be three times slower from one minute to the next.
+    helped, loaded = [], []
+    for _ in range(7):
+        helped.append(_seconds([sys.executable, "-m", "opensqt.cli.main", "--help"]))
+        loaded.append(_seconds([sys.executable, "-c", HELP_LIBRARIES]))
+    assert min(helped) < HELP_TO_LIBRARIES * min(loaded)
 
 
 def _seconds(command: list[str]) -> float:

@@ -6,7 +6,7 @@ from pathlib import Path
 from opensqt.cli.engine_client import engine_client, find_engine
 from opensqt.cli.errors import EXIT_OK
 from opensqt.cli.options import Bot, Config, Json, Since, State, since_ns
-from opensqt.cli.rows import Csv, Limit, Row, fill_row, show_rows
+from opensqt.cli.rows import Csv, Limit, Row, fill_columns, fill_row, show_rows
 from opensqt.proto import engine_pb2
 
 _COLUMNS = ("time", "symbol", "side", "price", "quantity", "fee", "maker", "slot", "grid_profit", "trade_id")
@@ -24,7 +24,7 @@ def fills(
 ) -> int:
     """Show executions, oldest first. For everything at once see `opensqt export`."""
     rows = asyncio.run(_read(bot, since_ns(since), limit, state, config))
-    show_rows("fills", rows, _COLUMNS, as_csv=csv, as_json=json)
+    show_rows("fills", rows, _COLUMNS, fill_columns(), as_csv=csv, as_json=json)
     return EXIT_OK
 
 

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from opensqt.cli.engine_client import EngineClient, engine_client, find_engine
 from opensqt.cli.errors import EXIT_OK
 from opensqt.cli.options import Bot, Config, Json, State
-from opensqt.cli.rows import Csv, Limit, Row, order_row, show_rows
+from opensqt.cli.rows import Csv, Limit, Row, order_columns, order_row, show_rows
 from opensqt.proto import engine_pb2
 
 _COLUMNS = ("updated", "bot_id", "side", "price", "quantity", "filled", "slot", "state", "rule", "client_order_id")
@@ -29,7 +29,7 @@ def orders(
 ) -> int:
     """Show open orders with slot, rule and state; orders of others on our symbols are marked `foreign`."""
     rows = asyncio.run(_read(bot, limit, state, config, all_orders=all_orders))
-    show_rows("orders", rows, _COLUMNS, as_csv=csv, as_json=json)
+    show_rows("orders", rows, _COLUMNS, order_columns(), as_csv=csv, as_json=json)
     return EXIT_OK
 
 

@@ -98,8 +98,20 @@ def size_text(units: trade_pb2.InstrumentSpec, lots: int) -> str:
     return plain(EXACT.multiply(lot, Decimal(lots)))
 
 
-def show_rows(name: str, rows: Sequence[Row], columns: Sequence[str], *, as_csv: bool, as_json: bool) -> None:
-    """Print rows: all of their values for programs, some columns as a table for people.
+def order_columns() -> list[str]:
+    """Return the name of every value of an `order_row`, in order."""
+    return list(order_row(engine_pb2.BotOrder(), engine_pb2.BotState()))
+
+
+def fill_columns() -> list[str]:
+    """Return the name of every value of a `fill_row`, in order."""
+    return list(fill_row(engine_pb2.BotFill(), trade_pb2.InstrumentSpec()))
+
+
+def show_rows(
+    name: str, rows: Sequence[Row], columns: Sequence[str], every_column: Sequence[str], *, as_csv: bool, as_json: bool
+) -> None:
+    """Print rows: `every_column` of them for programs, `columns` as a table for people.
 
     Raises:
         CliError: both formats were asked for.
@@ -109,7 +121,7 @@ def show_rows(name: str, rows: Sequence[Row], columns: Sequence[str], *, as_csv:
     if as_json:
         print_json({name: list(rows)})
     elif as_csv:
-        write_csv(rows)
+        write_csv(rows, every_column)
     elif rows:
         heads = [column.replace("_", " ") for column in columns]
         print_columns(name, heads, [[str(row[column]) for column in columns] for row in rows])
@@ -117,14 +129,11 @@ def show_rows(name: str, rows: Sequence[Row], columns: Sequence[str], *, as_csv:
         print_line(f"no {name}")
 
 
-def write_csv(rows: Iterable[Row]) -> None:
-    """Print rows as CSV with a header; nothing without rows."""
-    writer: csv.DictWriter[str] | None = None
-    for row in rows:
-        if writer is None:
-            writer = csv.DictWriter(sys.stdout, list(row), lineterminator="\n")
-            writer.writeheader()
-        writer.writerow(row)
+def write_csv(rows: Iterable[Row], columns: Sequence[str]) -> None:
+    """Print rows as CSV under a header, which is there without rows, too."""
+    writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
 
 
 def json_line(row: Row) -> str:

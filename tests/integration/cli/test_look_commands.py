@@ -109,6 +109,9 @@ async def test_fills_are_exact_in_every_format(bench: Bench) -> None:
     assert (code, fill.trade_id in text) == (0, True)
     code, text = await bench.run("fills", "--since", "2099-01-01")
     assert (code, text) == (0, "no fills\n")
+    header = ",".join(row)
+    code, text = await bench.run("fills", "--since", "2099-01-01", "--csv")
+    assert (code, text) == (0, header + "\n"), "a spreadsheet gets its columns without fills, too"
     assert (await bench.run("fills", "--csv", "--json"))[0] == 2
     assert (await bench.run("fills", "--since", "soon"))[0] == 2
 

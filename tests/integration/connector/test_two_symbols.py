@@ -40,6 +40,7 @@ async def test_one_book_message_carries_the_symbols_of_one_turn(both: Client) ->
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 async def test_a_market_faster_than_the_machine_slows_the_venue_not_the_answers(tmp_path: Path) -> None:
     config = connector_config(tmp_path, speed=1000.0, symbols=("BTCUSDT", "ETHUSDT", "SOLUSDT"))
     async with running_connector(config) as connector, client_of(connector) as client:

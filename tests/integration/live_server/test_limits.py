@@ -93,6 +93,7 @@ async def test_body_that_never_ends_is_refused(start: Any, monkeypatch: pytest.M
         writer.close()
 
 
+@pytest.mark.alone
 async def test_first_message_brings_the_last_hundred_candles(start: Any) -> None:
     async with start() as running:
         loop = asyncio.get_running_loop()

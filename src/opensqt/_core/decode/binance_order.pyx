@@ -248,6 +248,10 @@ cdef int _scan(const char* data, Py_ssize_t size, Found* out) noexcept nogil:
     return status
 
 
+cdef inline str _text(const Text* text):
+    return PyUnicode_DecodeUTF8(text.start, text.size, NULL)
+
+
 cdef str _word(Text* text, str absent):
     """Return a text as the same object as last time where it is short."""
     cdef Py_ssize_t place
@@ -259,7 +263,7 @@ cdef str _word(Text* text, str absent):
     if text.size == 0:
         return ""
     if text.size > MAX_WORD_BYTES:
-        return PyUnicode_DecodeUTF8(text.start, text.size, NULL)
+        return _text(text)
     place = (
         7 * text.size + 31 * <unsigned char> text.start[0] + 17 * <unsigned char> text.start[text.size - 1]
         + 3 * <unsigned char> text.start[text.size >> 1]
@@ -268,7 +272,7 @@ cdef str _word(Text* text, str absent):
     known = PyUnicode_AsUTF8AndSize(word, &known_size)
     if known_size == text.size and memcmp(known, text.start, text.size) == 0:
         return word
-    word = PyUnicode_DecodeUTF8(text.start, text.size, NULL)
+    word = _text(text)
     _words[place] = word
     return word
 
@@ -304,21 +308,17 @@ cdef class OrderUpdate:
 
     def order_sizes(self, Increment price not None, Increment lot not None):
         """Return (price ticks, lots, filled lots) of the order; None when one is no multiple or does not fit."""
-        cdef int64_t ticks = 0, lots = 0, filled = 0
-        if (
-            price.parse_c(self.price_text.start, self.price_text.size, &ticks) != FIXED_OK
-            or lot.parse_c(self.quantity_text.start, self.quantity_text.size, &lots) != FIXED_OK
-            or lot.parse_c(self.filled_text.start, self.filled_text.size, &filled) != FIXED_OK
-        ):
-            return None
-        return ticks, lots, filled
+        return self._sizes(price, lot, &self.price_text, &self.quantity_text)
 
     def fill_sizes(self, Increment price not None, Increment lot not None):
         """Return (price ticks, lots, filled lots after it) of the last fill; None as in `order_sizes`."""
+        return self._sizes(price, lot, &self.last_price_text, &self.last_quantity_text)
+
+    cdef tuple _sizes(self, Increment price, Increment lot, const Text* price_text, const Text* quantity_text):
         cdef int64_t ticks = 0, lots = 0, filled = 0
         if (
-            price.parse_c(self.last_price_text.start, self.last_price_text.size, &ticks) != FIXED_OK
-            or lot.parse_c(self.last_quantity_text.start, self.last_quantity_text.size, &lots) != FIXED_OK
+            price.parse_c(price_text.start, price_text.size, &ticks) != FIXED_OK
+            or lot.parse_c(quantity_text.start, quantity_text.size, &lots) != FIXED_OK
             or lot.parse_c(self.filled_text.start, self.filled_text.size, &filled) != FIXED_OK
         ):
             return None
@@ -326,23 +326,23 @@ cdef class OrderUpdate:
 
     @property
     def price(self):
-        return PyUnicode_DecodeUTF8(self.price_text.start, self.price_text.size, NULL)
+        return _text(&self.price_text)
 
     @property
     def quantity(self):
-        return PyUnicode_DecodeUTF8(self.quantity_text.start, self.quantity_text.size, NULL)
+        return _text(&self.quantity_text)
 
     @property
     def filled(self):
-        return PyUnicode_DecodeUTF8(self.filled_text.start, self.filled_text.size, NULL)
+        return _text(&self.filled_text)
 
     @property
     def last_price(self):
-        return PyUnicode_DecodeUTF8(self.last_price_text.start, self.last_price_text.size, NULL)
+        return _text(&self.last_price_text)
 
     @property
     def last_quantity(self):
-        return PyUnicode_DecodeUTF8(self.last_quantity_text.start, self.last_quantity_text.size, NULL)
+        return _text(&self.last_quantity_text)
 
 
 def decode_order_update(bytes data not None):
@@ -371,7 +371,7 @@ def decode_order_update(bytes data not None):
     out.last_price_text = found.texts[LAST_PRICE]
     try:
         out.symbol = _word(&found.texts[SYMBOL], "")
-        out.client_id = PyUnicode_DecodeUTF8(found.texts[CLIENT_ID].start, found.texts[CLIENT_ID].size, NULL)
+        out.client_id = _text(&found.texts[CLIENT_ID])
         out.side = _word(&found.texts[SIDE], "")
         out.type_word = _word(&found.texts[TYPE_WORD], "")
         out.tif_word = _word(&found.texts[TIF_WORD], "")

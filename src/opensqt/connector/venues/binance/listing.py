@@ -5,7 +5,7 @@ an older revision. So a listing remembers the units of its recent revisions and 
 expresses it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import final
 
@@ -57,6 +57,16 @@ class Listing:
     def __init__(self, instrument: Instrument, older: tuple[Units, ...] = ()) -> None:
         self.instrument = instrument
         self.units = (Units(instrument), *older)[:REMEMBERED_REVISIONS]
+
+    def newest_fit(
+        self, sizes: Callable[[Increment, Increment], tuple[int, int, int] | None]
+    ) -> tuple[int, int, int, int] | None:
+        """Return what `sizes` counts in the newest revision that fits, and that revision; None when none does."""
+        for units in self.units:
+            found = sizes(units.price, units.lot)
+            if found is not None:
+                return (*found, units.revision)
+        return None
 
     def count(self, what: str, prices: tuple[str, ...], quantities: tuple[str, ...]) -> Counted:
         """Count prices in ticks and quantities in lots of the newest revision that expresses all of them.

@@ -181,23 +181,18 @@ def _fill(o: WireOrder | OrderUpdate, listing: Listing, own_prefix: str, receive
 
 def _order_sizes(o: WireOrder | OrderUpdate, listing: Listing) -> tuple[int, int, int, int]:
     """Return (price ticks, lots, filled lots, revision they are counted in). Raises PayloadError: none fits."""
-    if isinstance(o, OrderUpdate):
-        for units in listing.units:
-            sizes = o.order_sizes(units.price, units.lot)
-            if sizes is not None:
-                return (*sizes, units.revision)
-    counted = listing.count("ORDER_TRADE_UPDATE", (o.price,), (o.quantity, o.filled))
-    return counted.ticks[0], counted.lots[0], counted.lots[1], counted.units.revision
+    found = listing.newest_fit(o.order_sizes) if isinstance(o, OrderUpdate) else None
+    return found or _count(listing, o.price, o.quantity, o.filled)
 
 
 def _fill_sizes(o: WireOrder | OrderUpdate, listing: Listing) -> tuple[int, int, int, int]:
     """Return (price ticks, lots, filled lots after it, revision) of the last fill. Raises PayloadError: none fits."""
-    if isinstance(o, OrderUpdate):
-        for units in listing.units:
-            sizes = o.fill_sizes(units.price, units.lot)
-            if sizes is not None:
-                return (*sizes, units.revision)
-    counted = listing.count("ORDER_TRADE_UPDATE", (o.last_price,), (o.last_quantity, o.filled))
+    found = listing.newest_fit(o.fill_sizes) if isinstance(o, OrderUpdate) else None
+    return found or _count(listing, o.last_price, o.last_quantity, o.filled)
+
+
+def _count(listing: Listing, price: str, quantity: str, filled: str) -> tuple[int, int, int, int]:
+    counted = listing.count("ORDER_TRADE_UPDATE", (price,), (quantity, filled))
     return counted.ticks[0], counted.lots[0], counted.lots[1], counted.units.revision
 
 

@@ -180,7 +180,7 @@ class Actions:
         exchange = self._venue.exchange
         mark = exchange.venue.view.mark(rules.instrument.symbol)
         price = _decimal(fault.price, "price")
-        self._venue.on_market(
+        self._venue.jump_mark(
             MarkUpdate(
                 rules.instrument.symbol,
                 exchange.now_ns,

@@ -4,9 +4,11 @@ Whoever drives it calls `advance` before every request, so that what a client se
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, final
+from typing import Any, Final, final
 
-from opensqt.domain.clock import NS_PER_MS
+import msgspec
+
+from opensqt.domain.clock import NS_PER_MS, NS_PER_S
 from opensqt.domain.instrument import Instrument
 from opensqt.matching.events import MarketEvent, MarkUpdate
 from opensqt.sim.dialects.binance.api_types import Request, Response
@@ -24,6 +26,8 @@ from opensqt.sim.dialects.binance.stream_names import Stream
 from opensqt.sim.dialects.binance.ws_api import WsApi, WsApiSession
 
 _FUNDING_KEPT = 1_000
+JUMP_HOLDS_NS: Final = 3 * NS_PER_S
+"""Of a mark that jumped: the period of the slowest mark stream. The market's own next mark would undo it untold."""
 
 
 @final
@@ -53,6 +57,7 @@ class BinanceVenue:
         self.desk = OrderDesk(self.exchange)
         self._funding: dict[str, list[dict[str, Any]]] = {symbol: [] for symbol in self.exchange.rules}
         self._announced: dict[str, MarkUpdate] = {}
+        self._jumps: dict[str, MarkUpdate] = {}
         gate = Gate(self.exchange, config.limits, self.server_ms)
         self.public = PublicRest(
             self.exchange, self.streams, config.limits, self.server_ms, lambda symbol: self._funding[symbol]
@@ -70,8 +75,15 @@ class BinanceVenue:
         """Return the time the venue claims."""
         return self.exchange.now_ms + self.clock_offset_ms
 
+    def jump_mark(self, jump: MarkUpdate) -> None:
+        """Let the mark price jump and stay there until every mark stream has told it."""
+        self._jumps[jump.symbol] = jump
+        self.on_market(jump)
+
     def on_market(self, event: MarketEvent) -> None:
         """Take one market event."""
+        if isinstance(event, MarkUpdate):
+            event = self._after_jump(event)
         self.exchange.on_market(event)
         if isinstance(event, MarkUpdate):
             self._note_funding(event)
@@ -110,6 +122,16 @@ class BinanceVenue:
             order = event.get("o", {})
             if order.get("x") == "CALCULATED" and order["c"].startswith("autoclose-"):
                 self.streams.force_order(order, self.exchange.now_ms)
+
+    def _after_jump(self, update: MarkUpdate) -> MarkUpdate:
+        """Return the market's mark, with the prices of a jump that holds."""
+        jump = self._jumps.get(update.symbol)
+        if jump is None:
+            return update
+        if update.time_ns >= jump.time_ns + JUMP_HOLDS_NS:
+            del self._jumps[update.symbol]
+            return update
+        return msgspec.structs.replace(update, mark_price=jump.mark_price, index_price=jump.index_price)
 
     def _note_funding(self, event: MarkUpdate) -> None:
         """Record a settled rate when the announced settlement moves on."""
