@@ -1,5 +1,6 @@
 """The processes of one run: a simulated venue that misbehaves, and the three services trading on it."""
 
+import atexit
 import json
 import os
 import signal
@@ -14,6 +15,8 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import yaml
+
+from crash.undisturbed import undisturbed
 
 MODULES = {
     "connector": "opensqt.connector.app",
@@ -48,7 +51,10 @@ class Sim:
     def __init__(self, seed: int, speed: float) -> None:
         command = [sys.executable, "-m", "opensqt.sim.app", "binance", "--port", "0", "--json", "--symbols", "BTCUSDT"]
         command += ["--seed", str(seed), "--speed", f"{speed:g}", "--wallet", str(WALLET), "--accounts", "1"]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        with undisturbed():
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            # For a program that is told to end before it has anybody to close this.
+            atexit.register(self.close)
         assert self.process.stdout is not None
         self.access: dict[str, Any] = json.loads(self.process.stdout.readline())
 
@@ -63,6 +69,7 @@ class Sim:
         return dict(self.call("GET", "/audit?account=user1"))
 
     def close(self) -> None:
+        atexit.unregister(self.close)
         self.process.terminate()
         try:
             self.process.wait(20)
@@ -88,7 +95,7 @@ class Service:
         if crash_at:
             env["OPENSQT_CRASH_AT"] = crash_at
         command = [sys.executable, "-m", MODULES[self.name], "--config", str(self._config)]
-        with self.log.open("ab") as log:
+        with self.log.open("ab") as log, undisturbed():
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=env, start_new_session=True)
 
     @property

@@ -148,9 +148,9 @@ def check_links_and_journal(told: dict[str, Any], bot: BotState) -> None:
     assert {link.name for link in bot.connections} == {"connector", "book", "private"}
     for link in bot.connections:
         assert told["links"][f"bot {link.name}"]["state"] == ("up" if link.up else "down")
-    shown = [cells[1] for cells in told["journal"]]
+    messages = [cells[1] for cells in told["journal"]]
     said = [f"{entry.code} {entry.message}".strip() for entry in reversed(bot.recent_journal)]
-    assert shown[: len(said)] == said
+    assert messages[: len(said)] == said
 
 
 def check_funding(told: dict[str, Any], bot: BotState) -> None:
@@ -238,9 +238,9 @@ def test_latency_and_rate_budget_lie_within_what_engine_and_connector_say(run: U
             for name, row in told["hops"].items():
                 for column, which in ((1, "p50"), (2, "p99")):
                     least, most = watch.bounds[f"{name} {which}"]
-                    shown = nanoseconds(row["cells"][column])
+                    duration_ns = nanoseconds(row["cells"][column])
                     # Shown with two digits or three.
-                    assert 0.94 * least <= shown <= 1.06 * most, (name, which)
+                    assert 0.94 * least <= duration_ns <= 1.06 * most, (name, which)
 
 
 def test_every_source_is_heard_and_its_age_is_shown(page: PageDriver) -> None:

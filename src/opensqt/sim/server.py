@@ -25,10 +25,9 @@ from opensqt.sim.fault_kinds import FaultKind
 from opensqt.sim.faults import FaultPlan
 from opensqt.sim.feed import Feed
 from opensqt.sim.http_shell import HttpShell
+from opensqt.sim.pace import Pace
 from opensqt.sim.ws_shell import WsShell
 
-TURN_S: Final = 0.005
-MAX_CATCH_UP_NS: Final = 200 * NS_PER_MS
 _STOP_S: Final = 2.0
 _MAX_BODY: Final = 1 << 20
 
@@ -62,6 +61,7 @@ class SimServer:
         self._clock = clock
         self._turned_ns = clock.now_ns()
         self._feed = open_feed(self._turned_ns)
+        self._pace = Pace()
         self.plan = FaultPlan(config.fault_seed)
         self.connections = Connections(self.plan, self.real_ms)
         self.venue = BinanceVenue(
@@ -99,8 +99,9 @@ class SimServer:
             CaptureError: recorded data turned out to be broken.
         """
         while True:
-            self.turn()
-            await asyncio.sleep(TURN_S)
+            began_ns = self._clock.monotonic_ns()
+            covered_ns = self._turn()
+            await asyncio.sleep(self._pace.took(covered_ns, self._clock.monotonic_ns() - began_ns))
 
     async def stop(self) -> None:
         """Close every connection and the port."""
@@ -116,9 +117,14 @@ class SimServer:
 
     def turn(self) -> None:
         """Bring the venue up to now."""
+        self._turn()
+
+    def _turn(self) -> int:
+        """Bring the venue up to now; return how much of its time the market was moved on."""
         now_ns = self._clock.now_ns()
-        # A machine that cannot keep up gets a slower market. Catching up would take longer than it lasted, and so on.
-        self._feed.hold(max(0, now_ns - self._turned_ns - MAX_CATCH_UP_NS))
+        passed_ns = now_ns - self._turned_ns
+        covered_ns = min(passed_ns, self._pace.catch_up_ns)
+        self._feed.hold(max(0, passed_ns - covered_ns))
         self._turned_ns = now_ns
         for event in self._feed.pop(now_ns):
             self.venue.on_market(event)
@@ -127,6 +133,7 @@ class SimServer:
             self.market_over = True
             _log.warning("market_over", hint="the capture has ended; its last book stays, use --loop to begin again")
         self._apply_faults(now_ns // NS_PER_MS)
+        return covered_ns
 
     def addresses(self) -> dict[str, str]:
         """Return the base URLs per route."""

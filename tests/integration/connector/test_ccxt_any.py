@@ -51,7 +51,8 @@ async def test_order_is_placed_amended_found_and_cancelled(client: Client) -> No
     amend.quantity.CopyFrom(request.quantity)
     await client.call("AmendOrder", amend)
     (found,) = (await client.call("GetOpenOrders", pb.GetOpenOrdersRequest(symbol=BTC))).orders
-    assert (found.client_order_id, found.price.value) == (request.client_order_id, amend.price.value)
+    assert found.client_order_id == request.client_order_id
+    assert Decimal(found.price.value) == Decimal(amend.price.value)
     await client.call("CancelOrder", pb.CancelOrderRequest(symbol=BTC, client_order_id=request.client_order_id))
     query = pb.GetOrderRequest(symbol=BTC, client_order_id=request.client_order_id)
     assert (await client.call("GetOrder", query)).status == types_pb2.ORDER_STATUS_CANCELED
