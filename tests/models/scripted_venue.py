@@ -25,6 +25,7 @@ class ScriptedVenue:
         self.capabilities = Capabilities(exchange="scripted", mode="paper")
         self.instruments: Mapping[str, Instrument] = {SYMBOL: BTC}
         self.rate_windows: Sequence[RateWindow] = (window,)
+        self.tls_hosts: Sequence[str] = ()
         self.market = self
         self.account = self
         self.sent: list[VenueCommand] = []

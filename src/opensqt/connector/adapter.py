@@ -265,6 +265,11 @@ class PublicMarket(Protocol):
         ...
 
     @property
+    def tls_hosts(self) -> Sequence[str]:
+        """Return the hosts whose certificates are watched, as `name` or `name:port`; none without TLS."""
+        ...
+
+    @property
     def market(self) -> MarketQueries:
         """Return the market queries."""
         ...
@@ -314,6 +319,11 @@ class VenueAdapter(Protocol):
     @property
     def rate_windows(self) -> Sequence[RateWindow]:
         """Return the venue's limits."""
+        ...
+
+    @property
+    def tls_hosts(self) -> Sequence[str]:
+        """Return the hosts whose certificates are watched, as `name` or `name:port`; none without TLS."""
         ...
 
     @property

@@ -1,5 +1,6 @@
 """What the connector wakes people for: sessions down for long, a ban, a dead-man switch that needs approval. Pure."""
 
+from collections.abc import Mapping
 from typing import NamedTuple, final
 
 import msgspec
@@ -9,10 +10,12 @@ from opensqt.runtime.alerts import Level
 
 SESSION_PATIENCE_NS = 60 * NS_PER_S
 BAN_WORTH_A_WORD_NS = 5 * NS_PER_S
+CERTIFICATE_WORTH_A_WORD_S = 7 * 86_400
 
 
 class AlarmFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """The connector at one moment; `circuit_left_ns` is for how long the venue wants no request."""
+    """The connector at one moment; `circuit_left_ns` is for how long the venue wants no request, `certificates_left_s`
+    how long the certificate of each of its hosts is still good."""
 
     market_up: bool
     private_up: bool
@@ -20,6 +23,7 @@ class AlarmFacts(msgspec.Struct, frozen=True, kw_only=True):
     circuit_left_ns: int = 0
     circuit_reason: str = ""
     needs_approval: frozenset[str] = frozenset()
+    certificates_left_s: Mapping[str, int] = {}
 
 
 class Alarm(NamedTuple):
@@ -56,6 +60,10 @@ class ConnectorAlarms:
         self._told -= {key for key in self._told if key.startswith("dead man ")} - {
             f"dead man {symbol}" for symbol in facts.needs_approval
         }
+        for host, left_s in facts.certificates_left_s.items():
+            text = f"the TLS certificate of {host} runs out in {left_s // 3600} h; nobody can be reached there after"
+            is_near = left_s < CERTIFICATE_WORTH_A_WORD_S
+            self._change(found, f"certificate {host}", is_near, text, f"{host} has a new TLS certificate")
         return found
 
     def _session(self, found: list[Alarm], name: str, is_up: bool, reason: str, now_ns: int) -> None:

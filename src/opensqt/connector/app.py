@@ -14,6 +14,7 @@ import structlog
 
 from opensqt.connector.adapter import VenueAdapter
 from opensqt.connector.alarms import AlarmFacts, ConnectorAlarms
+from opensqt.connector.certificates import CertificateWatch
 from opensqt.connector.config import ConnectorConfig
 from opensqt.connector.core import ConnectorCore
 from opensqt.connector.market_types import Channel, ChannelKind
@@ -80,6 +81,7 @@ class Connector:
         self._save_failed = False
         self._alarms = ConnectorAlarms(self.adapter.capabilities.exchange)
         self._alerts = Alerts(config.alerts, "connector")
+        self.certificates = CertificateWatch(adapter.tls_hosts, clock)
         self.server: GrpcServer | None = None
         self.handlers: dict[str, Handler] = {}
         """What is served, by full method name; filled by `start`."""
@@ -155,6 +157,7 @@ class Connector:
             needs_approval=frozenset(
                 symbol for symbol in core.feeds if core.dead_man(symbol) is DeadManState.NEEDS_APPROVAL
             ),
+            certificates_left_s=self.certificates.left_s(),
         )
 
     async def _ask(self, order: Order) -> Order:
@@ -234,13 +237,17 @@ async def open_connector(config: ConnectorConfig, lifecycle: Lifecycle) -> Async
             yield None
             return
         latency = connector.core.latency
-        collectors = (ConnectorCollector(connector.core), LatencyCollector("connector", latency))
+        collectors = (
+            ConnectorCollector(connector.core, connector.certificates),
+            LatencyCollector("connector", latency),
+        )
         for collector in collectors:
             REGISTRY.register(collector)
         try:
             assert connector.server is not None, "start made it"
             lifecycle.supervise(connector.adapter.run(), "venue")
             lifecycle.supervise(connector.serve(), "serve")
+            lifecycle.supervise(connector.certificates.run(), "certificates")
             lifecycle.supervise(watch_loop(latency.recorder(Hop.LOOP_LAG), clock.monotonic_ns, latency.roll), "loop")
             settle_heap()
             _log.info(

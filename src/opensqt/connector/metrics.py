@@ -6,6 +6,7 @@ from typing import final
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from opensqt.connector.certificates import CertificateWatch
 from opensqt.connector.core import ConnectorCore
 from opensqt.domain.clock import NS_PER_MS
 from opensqt.domain.market import BookValidity
@@ -13,10 +14,11 @@ from opensqt.domain.market import BookValidity
 
 @final
 class ConnectorCollector(Collector):
-    """Collects one core's figures. Labels are symbols and limits we serve, so they are bounded."""
+    """Collects one core's figures. Labels are symbols, limits and hosts we serve, so they are bounded."""
 
-    def __init__(self, core: ConnectorCore) -> None:
+    def __init__(self, core: ConnectorCore, certificates: CertificateWatch) -> None:
         self._core = core
+        self._certificates = certificates
 
     def collect(self) -> Iterator[Metric]:
         """Yield the figures of now."""
@@ -42,3 +44,8 @@ class ConnectorCollector(Collector):
             used.add_metric([use.window.scope, use.window.name], use.used)
             limit.add_metric([use.window.scope, use.window.name], use.window.limit)
         yield from (used, limit)
+        name, text = "opensqt_certificate_expiry_timestamp_seconds", "When a host's TLS certificate runs out"
+        expiry = GaugeMetricFamily(name, text, labels=["host"])
+        for host, expires_s in list(self._certificates.expires_s.items()):
+            expiry.add_metric([host], expires_s)
+        yield expiry

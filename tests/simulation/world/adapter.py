@@ -68,6 +68,7 @@ class SimAdapter:
                 cancel_reserve=self.exchange.orders_per_10s // 5,
             ),
         )  # fmt: skip
+        self.tls_hosts: tuple[str, ...] = ()
         self.instruments: dict[str, Instrument] = {}
         self.account = SimQueries(port, process)
         self.orders = SimOrderEntry(port, process, self)

@@ -2,7 +2,13 @@
 
 import msgspec
 
-from opensqt.connector.alarms import BAN_WORTH_A_WORD_NS, SESSION_PATIENCE_NS, AlarmFacts, ConnectorAlarms
+from opensqt.connector.alarms import (
+    BAN_WORTH_A_WORD_NS,
+    CERTIFICATE_WORTH_A_WORD_S,
+    SESSION_PATIENCE_NS,
+    AlarmFacts,
+    ConnectorAlarms,
+)
 
 WELL = AlarmFacts(market_up=True, private_up=True)
 
@@ -51,3 +57,15 @@ def test_a_dead_man_switch_that_needs_approval_is_told_once_per_symbol() -> None
     assert alarms.judge(facts, 1) == []
     assert alarms.judge(changed(needs_approval=frozenset({"A"})), 2) == []
     assert [told.key for told in alarms.judge(facts, 3)] == ["dead man B"]
+
+
+def test_a_certificate_that_runs_out_soon_is_told_once_and_a_new_one_ends_it() -> None:
+    alarms = ConnectorAlarms("binance")
+    good = {"api.example": CERTIFICATE_WORTH_A_WORD_S, "ws.example": 90 * 86_400}
+    assert alarms.judge(changed(certificates_left_s=good), 0) == []
+    near = changed(certificates_left_s={**good, "api.example": 5 * 3600})
+    (told,) = alarms.judge(near, 0)
+    assert (told.level, "api.example runs out in 5 h" in told.text) == ("alarm", True)
+    assert alarms.judge(near, 0) == []
+    (over,) = alarms.judge(changed(certificates_left_s=good), 0)
+    assert over.level == "info"

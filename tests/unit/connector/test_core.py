@@ -7,6 +7,7 @@ from models.connector_parts import BTC, GENEROUS, MARK, SYMBOL, order, request
 
 from opensqt.connector.adapter import Capabilities, SessionStatus
 from opensqt.connector.book_feed import BookReader
+from opensqt.connector.certificates import CertificateWatch
 from opensqt.connector.commands import Cancel, Outcome, OutcomeReport
 from opensqt.connector.core import ConnectorCore
 from opensqt.connector.leases import Lease, VanishPolicy
@@ -215,7 +216,7 @@ def test_metrics_show_books_orders_streams_and_limits() -> None:
     rig.core.gateway.place(request("a2"), lambda _report: None, 0)
     found = {
         (sample.name, *sample.labels.values()): sample.value
-        for metric in ConnectorCollector(rig.core).collect()
+        for metric in ConnectorCollector(rig.core, CertificateWatch((), ManualClock())).collect()
         for sample in metric.samples
     }
     assert found["opensqt_book_valid", SYMBOL] == 0

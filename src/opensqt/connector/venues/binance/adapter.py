@@ -23,7 +23,7 @@ from opensqt.connector.venues.binance.account_queries import BinanceAccountQueri
 from opensqt.connector.venues.binance.api_client import ApiClient
 from opensqt.connector.venues.binance.clock_sync import ClockSync
 from opensqt.connector.venues.binance.clock_watch import ClockWatch
-from opensqt.connector.venues.binance.config import BinanceConfig, endpoints_of
+from opensqt.connector.venues.binance.config import BinanceConfig, endpoints_of, tls_hosts
 from opensqt.connector.venues.binance.dead_man import DeadMan
 from opensqt.connector.venues.binance.error_codes import Action
 from opensqt.connector.venues.binance.instruments_watch import InstrumentsWatch
@@ -76,6 +76,7 @@ class BinanceAdapter:
         self._config = config
         self._clock = clock
         self._urls = endpoints_of(mode, config.endpoints)
+        self.tls_hosts: tuple[str, ...] = tls_hosts(self._urls)
         self._sync = ClockSync()
         # Jitter must differ between processes: only a configured seed repeats.
         self._rng = Random(config.seed or clock.now_ns())  # noqa: S311  jitter, no secret

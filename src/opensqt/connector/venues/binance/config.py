@@ -1,6 +1,7 @@
 """Settings of Binance USDⓈ-M futures: keys, symbols, what the account must look like, where the venue is."""
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -104,3 +105,14 @@ def endpoints_of(mode: str, given: Endpoints) -> Endpoints:
         defaults = msgspec.structs.replace(defaults, wallet="")
     chosen = {name: getattr(given, name) or getattr(defaults, name) for name in Endpoints.__struct_fields__}
     return Endpoints(**{name: url.rstrip("/") for name, url in chosen.items()})
+
+
+def public_endpoints(urls: Endpoints) -> Endpoints:
+    """Return the addresses that need no account."""
+    return Endpoints(rest=urls.rest, public=urls.public, market=urls.market)
+
+
+def tls_hosts(urls: Endpoints) -> tuple[str, ...]:
+    """Return the hosts that are reached over TLS, each once."""
+    parts = (urlsplit(getattr(urls, name)) for name in Endpoints.__struct_fields__)
+    return tuple(dict.fromkeys(part.netloc for part in parts if part.scheme in {"https", "wss"}))

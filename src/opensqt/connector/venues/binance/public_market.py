@@ -11,7 +11,7 @@ from opensqt.connector.adapter import Capabilities, MarketSink, SessionStatus
 from opensqt.connector.market_types import Channel
 from opensqt.connector.rate_budget import RateWindow
 from opensqt.connector.venues.binance.clock_sync import ClockSync
-from opensqt.connector.venues.binance.config import BinanceConfig, endpoints_of
+from opensqt.connector.venues.binance.config import BinanceConfig, endpoints_of, public_endpoints, tls_hosts
 from opensqt.connector.venues.binance.instruments_watch import InstrumentsWatch
 from opensqt.connector.venues.binance.limits import KNOWN_WINDOWS
 from opensqt.connector.venues.binance.market_feed import SymbolFeed
@@ -49,6 +49,7 @@ class BinancePublicMarket:
         self._config = config
         self._clock = clock
         self._urls = endpoints_of(mode, config.endpoints)
+        self.tls_hosts: tuple[str, ...] = tls_hosts(public_endpoints(self._urls))
         self._sync = ClockSync()
         # Jitter must differ between processes: only a configured seed repeats.
         self._rng = Random(config.seed or clock.now_ns())  # noqa: S311  jitter, no secret

@@ -5,7 +5,7 @@ and ccxt's limiter spaces orders.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 import structlog
@@ -55,6 +55,8 @@ class CcxtAdapter:
         self._client = CcxtClient(opening(config, mode), config.request_timeout_ms, clock)
         self.capabilities = capabilities_of(self._client, config, mode)
         self.rate_windows = rate_windows_of(config)
+        # ccxt keeps its addresses to itself, by kind of request.
+        self.tls_hosts: Sequence[str] = ()
         self._instruments: dict[str, Instrument] = {}
         self._offset_ns = 0
         self._status = SessionStatus(market_stream_up=False, private_stream_up=False)

@@ -75,6 +75,7 @@ class PaperAdapter:
         self._due_candles: set[str] = set()
         self._candles_sent_ns = 0
         self.capabilities = _CAPABILITIES if live is None else _capabilities_on(live.feed.capabilities)
+        self.tls_hosts: Sequence[str] = () if live is None else live.feed.tls_hosts
         limit = config.orders_per_10s
         self.rate_windows: Sequence[RateWindow] = (
             RateWindow(
