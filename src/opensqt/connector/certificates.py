@@ -8,6 +8,7 @@ import asyncio
 import ssl
 from collections.abc import Mapping, Sequence
 from typing import Final, final
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -63,10 +64,12 @@ class CertificateWatch:
         return all(found)
 
     async def _read_one(self, host: str, context: ssl.SSLContext) -> bool:
-        name, _, port = host.partition(":")
+        address = urlsplit(f"//{host}")
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
-                _reader, writer = await asyncio.open_connection(name, int(port or HTTPS_PORT), ssl=context)
+                _reader, writer = await asyncio.open_connection(
+                    address.hostname, address.port or HTTPS_PORT, ssl=context
+                )
         except ssl.SSLCertVerificationError as error:
             _log.error("certificate_refused", host=host, why=error.verify_message, fix=_fix(error))
             return False

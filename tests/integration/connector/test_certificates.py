@@ -63,7 +63,7 @@ async def test_f50_the_day_a_certificate_runs_out_is_known(authority: trustme.CA
 
 
 async def test_f50_one_that_has_run_out_is_said_with_what_to_do(authority: trustme.CA, context: ssl.SSLContext) -> None:
-    gone = dt.dt.now(dt.UTC) - dt.timedelta(hours=1)
+    gone = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
     async with served(authority, gone) as host:
         watch = CertificateWatch((host,), SystemClock(), context)
         with structlog.testing.capture_logs() as lines:
@@ -78,7 +78,7 @@ async def test_f50_one_that_has_run_out_is_said_with_what_to_do(authority: trust
 async def test_f50_sessions_send_nothing_to_a_host_whose_certificate_has_run_out(
     authority: trustme.CA, context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gone = dt.dt.now(dt.UTC) - dt.timedelta(hours=1)
+    gone = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
     clock = SystemClock()
     async with served(authority, gone) as host:
         # Neither client takes a context of ours: they trust whom the system trusts.
@@ -107,3 +107,8 @@ def test_the_hosts_of_the_venue_are_watched_and_loopback_without_tls_is_not() ->
     )
     assert tls_hosts(public_endpoints(LIVE)) == ("fapi.binance.com", "fstream.binance.com")
     assert tls_hosts(Endpoints(rest="http://127.0.0.1:1", public="ws://127.0.0.1:1")) == ()
+
+
+def test_a_host_is_shown_without_what_opens_it() -> None:
+    urls = Endpoints(rest="https://me:secret@proxy.example:8443/fapi", public="wss://[2001:db8::1]:9443/public")
+    assert tls_hosts(urls) == ("proxy.example:8443", "[2001:db8::1]:9443")

@@ -1,7 +1,7 @@
 """Settings of Binance USDⓈ-M futures: keys, symbols, what the account must look like, where the venue is."""
 
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
@@ -115,4 +115,11 @@ def public_endpoints(urls: Endpoints) -> Endpoints:
 def tls_hosts(urls: Endpoints) -> tuple[str, ...]:
     """Return the hosts that are reached over TLS, each once."""
     parts = (urlsplit(getattr(urls, name)) for name in Endpoints.__struct_fields__)
-    return tuple(dict.fromkeys(part.netloc for part in parts if part.scheme in {"https", "wss"}))
+    return tuple(dict.fromkeys(_host_of(part) for part in parts if part.scheme in {"https", "wss"}))
+
+
+def _host_of(url: SplitResult) -> str:
+    """Return name and port alone: a user and a password may stand before them."""
+    name = url.hostname or ""
+    name = f"[{name}]" if ":" in name else name
+    return f"{name}:{url.port}" if url.port else name
