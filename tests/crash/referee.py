@@ -61,7 +61,7 @@ def stop_flat(report: Report, look: Look, world: World) -> None:
         if answer is not None and answer.verified and not answer.open_orders_left and not answer.position_lots_left:
             break
     if answer is None or not answer.verified or answer.open_orders_left or answer.position_lots_left:
-        report.problems.append(f"the bot did not stop flat: {answer}")
+        report.problems.append(f"the bot did not stop flat: {answer}, the engine says {look.bot()}")
     if not look.agreement(30):
         report.problems.append("engine and venue do not agree on the last fills")
     bot = look.bot()

@@ -32,6 +32,7 @@ class ScriptedVenue:
         self.orders_there: dict[str, Order] = {}
         self.answers = True
         self.executes = True
+        self.position = Position(symbol=SYMBOL, lots=0)
         self.queries_fail = False
         self.queries = 0
         self.channels: list[tuple[str, Channel]] = []
@@ -143,7 +144,7 @@ class ScriptedVenue:
         return [Account(asset="USDT", wallet_balance=money, available_balance=money, margin_balance=money)]
 
     async def positions(self, symbol: str = "") -> list[Position]:
-        return [Position(symbol=SYMBOL, lots=0)]
+        return [self.position]
 
     async def fills(
         self, symbol: str, since_time_ns: int, after_trade_id: str, limit: int, page_token: str = ""

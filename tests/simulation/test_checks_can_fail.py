@@ -166,6 +166,23 @@ def engine_quotes_on_a_bad_book(world: World) -> None:
     world.timeline.at(world.timeline.now_ns + 3 * SECOND, None, "fault", world.inject, "market.silent", 60.0)
 
 
+def engine_ignores_that_its_account_is_silent(world: World) -> None:
+    """What the connector says of the account's stream is not looked at."""
+
+    def change(core: Any) -> None:
+        for bot in core.bots.values():
+            judge = bot.gate.set
+
+            def ignore(code: Code, holds: bool, message: str, now_ns: int, judge: Any = judge) -> bool:
+                return code is not Code.PRIVATE_STREAM_DOWN and judge(code, holds, message, now_ns)
+
+            bot.gate.set = ignore
+
+    every_core(world, change)
+    for step in range(20):
+        world.timeline.at(world.timeline.now_ns + step * SECOND, None, "fault", world.inject, "user.break")
+
+
 class _Proxy:
     """A market view with one method exchanged; slotted classes cannot be changed in place."""
 
@@ -327,6 +344,7 @@ CASES: dict[str, list[Mutation]] = {
     "own_bid_below_own_ask": [sells_below_own_bids],
     "one_order_per_slot_and_side": [engine_sends_again],
     "no_quote_unless_book_valid": [engine_quotes_on_a_bad_book],
+    "no_opening_while_account_is_silent": [engine_ignores_that_its_account_is_silent],
     "cancel_never_blocked_by_limiter": [limiter_has_no_reserve],
     "pnl_parts_sum_to_equity": [fee_is_booked_as_profit],
     "replica_hash_equals_engine_hash": [publisher_forgets_orders],

@@ -227,6 +227,12 @@ class ConnectorCore:
         self.topics.positions.publish(position.symbol, position)
         self.trade.publish(position.symbol, lambda: frames.position_frame(position))
 
+    def on_position_reply(self, position: Position) -> None:
+        """Take a position that was asked for; one that is no newer than what the stream told is not news."""
+        known = self.mirror.positions.get(position.symbol)
+        if known is None or not position.venue_time_ns or position.venue_time_ns > known.venue_time_ns:
+            self.on_position(position)
+
     def on_cash_flow(self, flow: CashFlow) -> None:
         """Take a wallet change; one that was seen is ignored."""
         if self.mirror.on_cash_flow(flow):

@@ -74,6 +74,10 @@ class TradeStream:
         """Read the venue's history and go live with a snapshot."""
         fills, truncated = await self._fills(since_time_ns)
         flows = await self._flows(since_time_ns)
+        if not self._core.session.private_stream_up:
+            # Nobody tells positions now, and those told before lack what the history has.
+            for position in await self._adapter.account.positions():
+                self._core.on_position_reply(position)
         if self._session.is_ended:
             return
         self._core.trade.attach(

@@ -47,6 +47,7 @@ def local_of(bot: Bot) -> Local:
         position_lots=bot.ledger.position_lots,
         position_ns=bot.position.venue_time_ns,
         bookings=bot.ledger.totals.fills,
+        booked_until_ns=bot.last_booked_ns,
     )
 
 

@@ -7,6 +7,7 @@ A read is asked for on a schedule and soon after every anomaly. What it says cou
 - Only orders that did not change between asking and answer are compared; young ones have a grace.
 - Only our own tag is corrected; orders of others are shown and counted.
 - Nothing is corrected before two reads in a row say the same.
+- A position that is newer than everything booked may be made by a fill that is on its way: it gets the same grace.
 
 `judge` returns findings; carrying them out is `corrections`.
 """
@@ -68,22 +69,36 @@ class LocalOrder(NamedTuple):
 
 
 class Local(msgspec.Struct, frozen=True, kw_only=True):
-    """What we believe of one symbol. `bookings` changes with everything that is booked."""
+    """What we believe of one symbol.
+
+    `bookings` changes with every fill that is booked; `booked_until_ns` is the venue's time of the newest.
+    """
 
     orders: Mapping[str, LocalOrder]
     foreign: frozenset[str] = frozenset()
     position_lots: int = 0
     position_ns: int = 0
     bookings: int = 0
+    booked_until_ns: int = 0
 
 
 class Finding(NamedTuple):
-    """Something two reads agree on. `value` is the venue's figure where there is one."""
+    """Something two reads agree on. `value` is the venue's figure where there is one.
+
+    `may_be_told` says that what explains it may still be on its way to us.
+    """
 
     what: What
     client_order_id: str
     value: int
     evidence: str
+    may_be_told: bool = False
+
+
+class _Suspicion(NamedTuple):
+    value: int
+    bookings: int
+    since_ns: int
 
 
 @final
@@ -97,7 +112,7 @@ class Reconciler:
         self._next_ns = 0
         self._asked_ns = 0
         self._asked: Local | None = None
-        self._suspects: dict[tuple[What, str], int] = {}
+        self._suspects: dict[tuple[What, str], _Suspicion] = {}
         self.reads = 0
         self.failures = 0
         self.failures_in_a_row = 0
@@ -152,9 +167,19 @@ class Reconciler:
             return []
         self.reads += 1
         self.last_read_ns = now_ns
-        found = {(one.what, one.client_order_id): one for one in self._compare(read, asked, local, now_ns)}
-        confirmed = [one for key, one in found.items() if self._suspects.get(key) == one.value]
-        self._suspects = {key: one.value for key, one in found.items() if one not in confirmed}
+        confirmed = []
+        suspects = {}
+        for one in self._compare(read, asked, local, now_ns):
+            key = (one.what, one.client_order_id)
+            known = self._suspects.get(key)
+            is_another = one.may_be_told and known is not None and known.bookings != local.bookings
+            if known is None or known.value != one.value or is_another:
+                suspects[key] = _Suspicion(one.value, local.bookings, now_ns)
+            elif one.may_be_told and now_ns - known.since_ns < self._grace_ns:
+                suspects[key] = known
+            else:
+                confirmed.append(one)
+        self._suspects = suspects
         self.corrected += len(confirmed)
         self._next_ns = now_ns + (CONFIRM_NS if self._suspects or confirmed else self._every_ns)
         return confirmed
@@ -205,7 +230,9 @@ class Reconciler:
         )
         if asked.bookings == local.bookings and self._differs(read.position_lots, local.position_lots):
             evidence = f"{read.position_lots} lots there, {local.position_lots} by our fills"
-            found.append(Finding(What.POSITION, "", read.position_lots, evidence))
+            # Reads tell whole milliseconds.
+            may_be_told = read.position_ns // NS_PER_MS > local.booked_until_ns // NS_PER_MS
+            found.append(Finding(What.POSITION, "", read.position_lots, evidence, may_be_told))
         return found
 
     def _differs(self, theirs: int, ours: int) -> bool:

@@ -32,7 +32,13 @@ def judge_book(bot: Bot, now_ns: int) -> None:
 
 
 def judge_feed(bot: Bot, feed: FeedHealth, now_ns: int) -> None:
-    """Let trading depend on what the connector says of its streams."""
+    """Let trading depend on what the connector says of its streams.
+
+    Of the account's stream every message tells, also those about one symbol: a snapshot has no others.
+    """
+    bot.gate.set(
+        Code.PRIVATE_STREAM_DOWN, not feed.private_stream_up, feed.reason or "the account's stream is down", now_ns
+    )
     if feed.symbol:
         # The book's own stream says when it is valid again; this is the connector's word on what feeds it.
         if bot.dead_man is not feed.dead_man:
@@ -40,10 +46,6 @@ def judge_feed(bot: Bot, feed: FeedHealth, now_ns: int) -> None:
             bot.unsaid.state = True
         bad = not feed.market_stream_up or feed.book is not BookValidity.VALID
         bot.gate.set(Code.MARKET_STREAM_DOWN, bad, feed.reason or f"the feed is {feed.book.name}", now_ns)
-    else:
-        bot.gate.set(
-            Code.PRIVATE_STREAM_DOWN, not feed.private_stream_up, feed.reason or "the account's stream is down", now_ns
-        )
 
 
 def lose_session(bot: Bot, reason: str, now_ns: int) -> None:

@@ -13,6 +13,7 @@ from opensqt.domain.order_state import Cause, OrderState
 from opensqt.engine.bot import FLATTEN_SLOT, Bot
 from opensqt.engine.events import StopMode
 from opensqt.engine.orders import TrackedOrder
+from opensqt.engine.risk.reasons import Code
 from opensqt.engine.sending import send_order
 
 FLATTEN_AGAIN_NS = 500 * NS_PER_MS
@@ -71,7 +72,11 @@ def is_wound_down(bot: Bot) -> bool:
         return True
     if bot.orders.open:
         return False
-    return bot.stop_mode is StopMode.CANCEL or closable_lots(bot) == 0
+    if bot.stop_mode is StopMode.CANCEL:
+        return True
+    # A fill or a position may be on its way yet: nothing to close is said by both, or by the doubt that outlasted it.
+    agree = bot.ledger.position_lots == bot.position.lots or Code.POSITION_MISMATCH in bot.gate.reasons
+    return agree and closable_lots(bot) == 0
 
 
 def _close_position(bot: Bot, now_ns: int) -> None:

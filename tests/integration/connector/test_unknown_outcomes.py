@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from models.connector_parts import SYMBOL
 from models.connector_rig import Client, Engine, client_of, connector_config, limit_order, place, running_connector
 from models.scripted_venue import ScriptedVenue
 
 from opensqt.connector.app import Connector
 from opensqt.connector.commands import Place
 from opensqt.connector.rate_budget import RateWindow
+from opensqt.domain.account import Position
 from opensqt.domain.errors import ErrorReason, OpensqtError, OutcomeUnknownError
 from opensqt.proto import exchange_pb2 as pb
 from opensqt.proto import trade_pb2, types_pb2
@@ -108,6 +110,18 @@ async def test_failed_query_is_an_error_never_an_empty_list(scripted: ScriptedVe
     with pytest.raises(OpensqtError) as raised:
         await caller.call("GetOpenOrders", pb.GetOpenOrdersRequest())
     assert raised.value.reason is ErrorReason.VENUE_UNAVAILABLE
+
+
+@pytest.mark.parametrize(("known_ns", "asked_ns", "lots"), [(0, 0, 3), (5, 6, 3), (5, 5, 0), (6, 5, 0)])
+async def test_snapshot_while_the_accounts_stream_is_down_has_the_position_its_fills_made(
+    scripted: ScriptedVenue, caller: Client, known_ns: int, asked_ns: int, lots: int
+) -> None:
+    scripted.sink.on_position(Position(symbol=SYMBOL, lots=0, venue_time_ns=known_ns))
+    scripted.session(up=False)
+    scripted.position = Position(symbol=SYMBOL, lots=3, venue_time_ns=asked_ns)
+    snapshot = await Engine(caller).hello()
+    assert not snapshot.feeds[0].private_stream_up
+    assert [position.lots for position in snapshot.positions] == [lots]
 
 
 async def test_what_the_venue_does_not_have_is_not_supported(caller: Client) -> None:

@@ -16,6 +16,7 @@ from simulation.world.timeline import MS, SECOND, Timeline
 
 from opensqt.connector.commands import Amend, Cancel, CancelAll, Place, VenueCommand
 from opensqt.domain.account import Account, Position
+from opensqt.domain.errors import ErrorReason, UnavailableError
 from opensqt.domain.fill import CashFlow, Fill
 from opensqt.domain.instrument import Instrument
 from opensqt.domain.market import MarkPrice, PublicTrade
@@ -51,6 +52,8 @@ class Mood(msgspec.Struct):
     banned_until_ns: int = 0
     limited_until_ns: int = 0
     maintenance_until_ns: int = 0
+    account_refused_until_ns: int = 0
+    """It answers questions and takes orders, but opens no stream of the account."""
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -198,7 +201,13 @@ class Exchange:
     # ---- streams
 
     def open_user_stream(self, tell: Callable[[UserNews], None]) -> int:
-        """Open a stream of the account and return its number."""
+        """Open a stream of the account and return its number.
+
+        Raises:
+            UnavailableError: it opens none now.
+        """
+        if self.timeline.now_ns < self.mood.account_refused_until_ns:
+            raise UnavailableError(ErrorReason.NOT_CONNECTED, "the venue answered 503 instead of opening a stream")
         self._next_stream += 1
         self.user_streams[self._next_stream] = tell
         return self._next_stream

@@ -79,6 +79,11 @@ def _break_user(world: "World", _duration_ns: int, _intensity: float) -> None:
         world.connector.adapter.link.ended.give("the connection was reset")
 
 
+def _refuse_user(world: "World", duration_ns: int, intensity: float) -> None:
+    _until("account_refused_until_ns")(world, duration_ns, intensity)
+    _break_user(world, duration_ns, intensity)
+
+
 def _break_api(world: "World", _duration_ns: int, _intensity: float) -> None:
     if world.connector.listening:
         world.connector.adapter.orders.break_connection("the connection was reset")
@@ -194,6 +199,7 @@ FAULTS: dict[str, tuple[float, Make]] = {
     "user.silent": (2, _silent("user")),
     "user.drop": (2, _set("user", "drop", 0.02, 0.5)),
     "user.break": (3, _break_user),
+    "user.refuse": (3, _refuse_user),
     "order.drop": (3, _set("order", "drop", 0.05, 0.9)),
     "order.delay": (3, _set("order", "extra_ns", 20 * MS, 6 * SECOND)),
     "order.reorder": (2, _set("order", "reorder", 0.05, 0.6)),

@@ -16,12 +16,12 @@ from opensqt.connector.rate_budget import Lane, RateBudget
 from opensqt.domain.client_id import parse_client_order_id
 from opensqt.domain.errors import ErrorReason, LimitError
 from opensqt.domain.fill import Fill
-from opensqt.domain.market import BookValidity
+from opensqt.domain.market import BookValidity, FeedHealth
 from opensqt.domain.order import Side
 from opensqt.domain.order_state import OrderState
 from opensqt.engine.bot import FILL_OVERLAP_NS, FLATTEN_SLOT
 from opensqt.engine.commands import CashFlowRecord, Command, FillRecord, OrderRecord, Place, StoreRecord
-from opensqt.engine.events import BookTop, Event
+from opensqt.engine.events import Attached, BookTop, Event
 from opensqt.engine.publisher import Publisher
 from opensqt.live_server.replica import EngineReplica, ReplicaDivergedError
 from opensqt.matching.events import FillHappened, OrderChanged, VenueEvent
@@ -42,6 +42,7 @@ INVARIANTS = (
     "own_bid_below_own_ask",
     "one_order_per_slot_and_side",
     "no_quote_unless_book_valid",
+    "no_opening_while_account_is_silent",
     "cancel_never_blocked_by_limiter",
     "pnl_parts_sum_to_equity",
     "replica_hash_equals_engine_hash",
@@ -83,6 +84,7 @@ class Checks:
         self._reader: Any = None
         self._filled: dict[str, tuple[int, int]] = {}
         self._valid_ns = 0
+        self._account_is_silent = False
         self._checked_id = 0
         self._full_checks = 0
         self._publisher_core: Any = None
@@ -176,6 +178,10 @@ class Checks:
     def engine_turn(self, events: list[Event], commands: list[Command]) -> None:
         """Check what the engine decided before it is carried out."""
         booked = False
+        for event in events:
+            for feed in event.feeds if isinstance(event, Attached) else (event,):
+                if isinstance(feed, FeedHealth):
+                    self._account_is_silent = not feed.private_stream_up
         for command in commands:
             if isinstance(command, Place):
                 request = self._world.exchange.listed.placed(command.request)
@@ -210,6 +216,12 @@ class Checks:
             self.counts["no_quote_unless_book_valid"] += 1
             if not bot.market.valid:
                 self.fail("no_quote_unless_book_valid", f"{request.client_order_id} was placed on a book that is not")
+            self.counts["no_opening_while_account_is_silent"] += 1
+            if self._account_is_silent:
+                self.fail(
+                    "no_opening_while_account_is_silent",
+                    f"{request.client_order_id} was placed although the account's stream is known to be down",
+                )
             if now_ns - self._valid_ns > BOOK_MEMORY_NS:
                 self.fail(
                     "no_quote_unless_book_valid",

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 from models.grid_venue import World
 
@@ -83,6 +84,27 @@ def test_stop_cancel_leaves_the_position_only(world: World) -> None:
     assert is_wound_down(world.bot)
     assert not world.venue.open_orders
     assert world.venue.position == 20
+
+
+def test_stop_flatten_is_not_done_while_our_fills_make_another_position_than_the_venue_told(world: World) -> None:
+    known = world.bot.position
+    world.bot.position = msgspec.structs.replace(known, lots=0)  # its message is still on its way
+    world.turn(Stop("eth", StopMode.FLATTEN))
+    world.deliver(50)
+    assert not world.venue.open_orders
+    assert not is_wound_down(world.bot)
+    world.turn(known)
+    world.settle()
+    assert is_wound_down(world.bot)
+    assert world.venue.position == 0
+
+
+def test_stop_flatten_does_not_wait_for_an_agreement_that_was_given_up(world: World) -> None:
+    world.bot.position = msgspec.structs.replace(world.bot.position, lots=0)
+    world.turn(Stop("eth", StopMode.FLATTEN))
+    world.deliver(50)
+    world.bot.gate.add(Code.POSITION_MISMATCH, "looked at and not explained", world.venue.now_ns)
+    assert is_wound_down(world.bot)
 
 
 def test_stop_flatten_leaves_nothing_and_the_parts_still_sum(world: World) -> None:

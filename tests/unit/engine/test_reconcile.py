@@ -157,6 +157,23 @@ def test_a_position_must_differ_twice_by_the_same_figure_with_nothing_booked_bet
     assert (found.what, found.value) == (What.POSITION, 6)
 
 
+def test_a_position_newer_than_what_is_booked_is_doubted_when_its_fill_had_its_time_and_did_not_come() -> None:
+    bench = Bench(grace_ms=3_000)
+    booked = Local(orders={}, position_lots=6, bookings=3, booked_until_ns=10 * S)
+    begun = bench.now_ns
+    while not (found := bench.read(Read(position_lots=8, position_ns=11 * S), booked)):
+        assert bench.now_ns - begun < 10 * S
+    assert whats(found) == [What.POSITION]
+    assert bench.now_ns - begun >= 3 * S
+
+
+def test_fills_that_are_each_on_their_way_when_a_read_is_made_are_no_difference() -> None:
+    bench = Bench(grace_ms=3_000)
+    for second in range(11, 21):
+        booked = Local(orders={}, position_lots=6, bookings=second, booked_until_ns=second * S - 1)
+        assert bench.read(Read(position_lots=8, position_ns=second * S), booked) == []
+
+
 def test_a_position_may_differ_by_what_is_tolerated() -> None:
     lots = Bench(position_tolerance_lots=2)
     assert lots.twice(Read(position_lots=12), Local(orders={}, position_lots=10)) == []

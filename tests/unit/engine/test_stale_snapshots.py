@@ -3,8 +3,10 @@
 import msgspec
 from models.grid_venue import World
 
+from opensqt.domain.market import BookValidity, FeedHealth
 from opensqt.domain.order import Order, Side
 from opensqt.domain.order_state import OrderState
+from opensqt.engine.risk.reasons import Code, TradingState
 
 
 def filled_order(world: World, lots: int = 0) -> Order:
@@ -42,3 +44,18 @@ def test_an_order_whose_fills_were_booked_in_an_earlier_run_owes_none_of_them() 
     order = world.bot.orders.open[stale.client_order_id]
     assert order.booked_lots == 3
     assert not order.owes_fills
+
+
+def test_a_bot_that_attaches_while_the_accounts_stream_is_down_opens_nothing() -> None:
+    world = World()
+    world.start()
+    deaf = FeedHealth(
+        symbol=world.bot.symbol, book=BookValidity.VALID, reason="reset", market_stream_up=True, private_stream_up=False
+    )
+    world.turn(msgspec.structs.replace(world.venue.snapshot(2), feeds=(deaf,)))
+    world.settle()
+    assert world.bot.gate.state is TradingState.REDUCING
+    assert Code.PRIVATE_STREAM_DOWN in world.bot.gate.reasons
+    world.turn(msgspec.structs.replace(deaf, symbol="", reason="", private_stream_up=True))
+    world.settle()
+    assert world.bot.gate.state is TradingState.ACTIVE

@@ -128,6 +128,29 @@ def test_reply_that_is_older_than_the_stream_changes_nothing(book: AccountBook, 
     assert sink.of(Position)[-1].lots == 10
 
 
+def test_reply_that_was_asked_for_before_the_stream_spoke_does_not_undo_it_within_the_same_millisecond(
+    book: AccountBook, sink: Sink, listings: Listings
+) -> None:
+    book.on_positions([Position(symbol=BTC, lots=0)])
+    feed(book, listings, account_event("99.5", "0.010", time_ms=50))
+    asked = book.asking()
+    feed(book, listings, account_event("99.5", "0.020", time_ms=50))
+    book.needs_refresh = False
+    book.on_positions([Position(symbol=BTC, lots=10, venue_time_ns=50_000_000)], asked)
+    assert sink.of(Position)[-1].lots == 20
+    assert book.needs_refresh, "what the reply says of the position beside its size is still wanted"
+
+
+def test_reply_of_the_same_millisecond_that_was_asked_for_afterwards_completes_the_position(
+    book: AccountBook, sink: Sink, listings: Listings
+) -> None:
+    book.on_positions([Position(symbol=BTC, lots=0)])
+    feed(book, listings, account_event("99.5", "0.010", time_ms=50))
+    full = Position(symbol=BTC, lots=10, liquidation_price=Decimal(1), venue_time_ns=50_000_000)
+    book.on_positions([full], book.asking())
+    assert sink.of(Position)[-1] == full
+
+
 def test_funding_is_announced_but_booked_from_the_history_alone(
     book: AccountBook, sink: Sink, listings: Listings
 ) -> None:

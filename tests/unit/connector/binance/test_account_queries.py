@@ -1,6 +1,7 @@
-"""Executions name only the venue's order id: ours are learned from the list of orders, however long it is."""
+"""What answers leave out: whose an execution is, and that a symbol is flat."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, cast
 
 import orjson
@@ -11,8 +12,10 @@ from opensqt.connector.venues.binance.account_queries import BinanceAccountQueri
 from opensqt.connector.venues.binance.listing import Listings
 from opensqt.connector.venues.binance.queries import BinanceQueries
 from opensqt.connector.venues.binance.requests import Request
+from opensqt.domain.account import Position
 from opensqt.domain.fill import FillOrigin
 
+BTC = "BTC/USDT:USDT"
 ORDER = {
     "symbol": "BTCUSDT",
     "status": "CANCELED",
@@ -85,7 +88,7 @@ async def test_a_connector_that_knows_no_order_attributes_every_execution_behind
 ) -> None:
     venue = _Venue(3_500)
 
-    page = await queries_of(venue).fills("BTC/USDT:USDT", 0, "", 500)
+    page = await queries_of(venue).fills(BTC, 0, "", 500)
 
     assert len(page.fills) == 175
     assert [fill.client_order_id for fill in page.fills] == [f"oqbota{fill.exchange_order_id}" for fill in page.fills]
@@ -98,8 +101,34 @@ async def test_an_order_the_venue_does_not_keep_ends_the_search(
 ) -> None:
     venue = _Venue(2_100, kept_from=100)
 
-    page = await queries_of(venue).fills("BTC/USDT:USDT", 0, "", 500)
+    page = await queries_of(venue).fills(BTC, 0, "", 500)
 
     unknown = [fill.exchange_order_id for fill in page.fills if not fill.client_order_id]
     assert unknown == ["20", "40", "60", "80"]
     assert venue.asked.count("/fapi/v1/allOrders") <= 4
+
+
+@pytest.mark.parametrize("opened_ns", [0, 50_000_000])
+async def test_a_position_the_answer_does_not_name_was_flat_when_it_was_asked_for_and_not_when_it_came(
+    listings: Listings, opened_ns: int
+) -> None:
+    pushed: list[Position] = []
+    book = AccountBook(cast("Any", SimpleNamespace(on_position=pushed.append)))
+    book.on_positions([Position(symbol=BTC, lots=0, venue_time_ns=opened_ns)])
+
+    class Venue:
+        async def query(self, _request: Request, _what: str) -> bytes:
+            # The venue has answered; before that is read, the stream tells of a fill.
+            book.on_positions([Position(symbol=BTC, lots=6, venue_time_ns=60_000_000)])
+            return b"[]"
+
+    queries = BinanceQueries(cast("Any", Venue()), "oq", lambda: 0)
+    queries.listings = listings
+    account = BinanceAccountQueries(queries, book)
+
+    asked = book.asking()
+    (answer,) = await account.positions(BTC)
+    book.on_positions([answer], asked)
+
+    assert answer.venue_time_ns == opened_ns
+    assert pushed[-1].lots == 6

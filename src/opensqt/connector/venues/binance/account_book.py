@@ -1,11 +1,13 @@
 """The account as the user stream tells it, completed by what replies add: what is pushed to the sink comes from here.
 
-An order is the merger of all its reports. A position or wallet from a reply never replaces what the stream told later.
+An order is the merger of all its reports. A position or wallet from a reply never replaces what the stream told later:
+by the venue's time, and where that is the same millisecond, by whether the stream spoke after the question (`asking`).
 The stream tells a wallet but not what of it is available: that moves with the margin balance until the next reply, and
 whoever holds this book is told that a reply is due (`needs_refresh`). Cash flows are announced by the stream without an
 id of their own; they come from the income history (`needs_income`).
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import final
 
@@ -118,12 +120,21 @@ class AccountBook:
             self.last_trade_id[fill.symbol] = max(self.last_trade_id.get(fill.symbol, 0), int(fill.trade_id))
         self._sink.on_fill(fill)
 
-    def on_positions(self, positions: list[Position]) -> None:
-        """Take positions of a reply."""
+    def asking(self) -> Mapping[str, Position]:
+        """Return what is known now, to be handed to `on_positions` with the reply to a question put from here on."""
+        return dict(self.positions)
+
+    def on_positions(self, positions: list[Position], asked: Mapping[str, Position] | None = None) -> None:
+        """Take positions of a reply; `asked` is what was known before the question, None = what is known now."""
         for position in positions:
             known = self.positions.get(position.symbol)
-            if known is None or position.venue_time_ns >= known.venue_time_ns:
+            was_told_since = asked is not None and known is not asked.get(position.symbol)
+            # Reads tell whole milliseconds: what the stream told after the question wins within one.
+            if known is None or position.venue_time_ns >= known.venue_time_ns + was_told_since:
                 self._position(position)
+            elif was_told_since:
+                # What a reply alone tells (liquidation price, leverage) is asked for again.
+                self.needs_refresh = True
 
     def on_accounts(self, accounts: list[Account]) -> None:
         """Take wallets of a reply."""

@@ -60,13 +60,14 @@ class BinanceAccountQueries:
         """Return positions; what the venue does not name is flat."""
         chosen = self._chosen(symbol)
         name = chosen[0].instrument.venue_symbol if symbol else ""
+        known = self._book.asking()
         listed = await self._q.ask(
             ask.position_risk(name),
             "query positions",
             lambda body: parse_positions(body, self._q.listings, self._q.configs),
         )
         named = {report.position.symbol: report.position for report in listed.positions}
-        return [named.get(listing.instrument.symbol) or self._flat(listing) for listing in chosen]
+        return [named.get(listing.instrument.symbol) or self._flat(listing, known) for listing in chosen]
 
     async def fills(
         self, symbol: str, since_time_ns: int, after_trade_id: str, limit: int, page_token: str = ""
@@ -151,9 +152,13 @@ class BinanceAccountQueries:
         names = [symbol] if symbol else sorted(self._q.listings.instruments)
         return [self._q.listing(name) for name in names]
 
-    def _flat(self, listing: Listing) -> Position:
+    def _flat(self, listing: Listing, positions: Mapping[str, Position]) -> Position:
+        """Return a position the venue did not name: as old as what was known when it was asked for.
+
+        What the stream told until the answer came may be newer than the answer.
+        """
         config = self._q.configs.get(listing.instrument.venue_symbol)
-        known = self._book.positions.get(listing.instrument.symbol)
+        known = positions.get(listing.instrument.symbol)
         return Position(
             symbol=listing.instrument.symbol,
             lots=0,

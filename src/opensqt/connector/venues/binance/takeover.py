@@ -58,7 +58,8 @@ class Takeover:
             OpensqtError: the question failed.
         """
         self._book.needs_refresh = False
-        self._book.on_positions(await self._account.positions())
+        asked = self._book.asking()
+        self._book.on_positions(await self._account.positions(), asked)
         self._book.on_accounts(await self._account.accounts())
 
     async def fills(self, since_ns: int) -> None:
