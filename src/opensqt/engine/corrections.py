@@ -65,6 +65,7 @@ def take_read(bot: Bot, event: VenueRead, now_ns: int) -> None:
         return
     if reconciler.stale_reads == stale:
         _show_strangers(bot, event.orders, now_ns)
+        _take_untold_position(bot, event, now_ns)
     for finding in confirmed:
         _CORRECT[finding.what](bot, finding, event, now_ns)
 
@@ -98,6 +99,14 @@ def _show_strangers(bot: Bot, orders: tuple[Order, ...], now_ns: int) -> None:
     for order in orders:
         if bot.owner(order.client_order_id) is None:
             answers.take_order(bot, order, now_ns, "open in a read")
+
+
+def _take_untold_position(bot: Bot, event: VenueRead, now_ns: int) -> None:
+    """Take a position nobody told us of at once when it is what our fills make: it was the telling that failed."""
+    position = event.position
+    if position is not None and position.lots == bot.ledger.position_lots != bot.position.lots:
+        bot.take_position(position)
+        upkeep.judge_position(bot, now_ns)
 
 
 def _prove(bot: Bot, finding: Finding, _event: VenueRead, now_ns: int) -> None:

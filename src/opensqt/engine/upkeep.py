@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 _IN_FLIGHT = (OrderState.PENDING_NEW, OrderState.PENDING_AMEND, OrderState.PENDING_CANCEL)
 
+POSITION_DOUBT_NS = NS_PER_S // 2
+"""How long fills and position may differ before the venue is read: each is told by a message of its own."""
+
 POSITION_PATIENCE_NS = 3 * NS_PER_S
+"""How long they may differ before that is an alarm."""
 
 
 def judge_book(bot: Bot, now_ns: int) -> None:
@@ -118,9 +122,10 @@ def judge_position(bot: Bot, now_ns: int) -> None:
         return
     if bot.position_differs_since_ns == 0:
         bot.position_differs_since_ns = now_ns
+    differs_ns = now_ns - bot.position_differs_since_ns
+    if differs_ns >= POSITION_DOUBT_NS:
         bot.reconciler.soon(now_ns)
-        return
-    if now_ns - bot.position_differs_since_ns < POSITION_PATIENCE_NS or not bot.attached:
+    if differs_ns < POSITION_PATIENCE_NS or not bot.attached:
         return
     message = f"the venue reports {theirs} lots, our fills make {ours}; compare the venue's trades, then resume"
     if bot.gate.add(Code.POSITION_MISMATCH, message, now_ns):

@@ -3,6 +3,7 @@
 import msgspec
 from models.grid_venue import START_NS, SYMBOL, World
 
+from opensqt.domain.account import Position
 from opensqt.domain.clock import NS_PER_MS, NS_PER_S
 from opensqt.domain.order import Order, OrderType, Side, TimeInForce
 from opensqt.domain.order_state import OrderState
@@ -189,3 +190,39 @@ def test_orders_of_others_forbid_cancelling_all() -> None:
         asks += world.core.outbox.take_asks()
     assert not [ask for ask in asks if ask.kind is AskKind.CANCEL_ALL]
     assert any("forbid" in entry.message for entry in world.bot.recent_journal)
+
+
+def fill_highest_buy(world: World) -> Position:
+    """Fill an order; its events wait for delivery, all but the position it makes, which is returned."""
+    order = max((o for o in world.venue.open_orders if o.side is Side.BUY), key=lambda buy: buy.price_ticks)
+    world.venue.fill(order.client_order_id, order.lots)
+    position = next(event for event in world.venue.events if isinstance(event, Position))
+    world.venue.events.remove(position)
+    return position
+
+
+def test_a_position_that_comes_before_its_fill_or_after_it_brings_no_read_forward() -> None:
+    world = started()
+    position = fill_highest_buy(world)
+    world.deliver(50)
+    world.timer()
+    assert world.bot.position.lots != world.bot.ledger.position_lots
+    world.turn(position)
+    assert not world.bot.reconciler.is_due(world.venue.now_ns + 2 * NS_PER_S)
+    world.turn(fill_highest_buy(world))
+    assert world.bot.position.lots != world.bot.ledger.position_lots
+    world.deliver(50)
+    assert world.bot.position.lots == world.bot.ledger.position_lots
+    assert not world.bot.reconciler.is_due(world.venue.now_ns + 2 * NS_PER_S)
+
+
+def test_a_position_nobody_told_is_taken_from_the_first_read_that_our_fills_confirm() -> None:
+    world = started()
+    fill_highest_buy(world)
+    world.deliver(50)
+    read_when_asked(world)
+    assert world.bot.position.lots == world.bot.ledger.position_lots
+    for _ in range(20):
+        world.timer()
+    assert Code.POSITION_MISMATCH not in world.bot.gate.reasons
+    assert not world.reattach_wanted
