@@ -167,7 +167,7 @@ def _services(folder: Path, files: Sequence[Path], speed: float, page: int) -> d
             "grpc": {"unix_socket": str(connector_socket)},
             "paper": {
                 "source": "replay",
-                "files": [str(path) for path in files],
+                "files": [str(path.resolve()) for path in files],
                 "loop": True,
                 "speed": speed,
                 "state_file": str(folder / "paper.db"),

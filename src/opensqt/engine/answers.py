@@ -242,8 +242,10 @@ def _read_query(bot: Bot, order: TrackedOrder, result: Result, now_ns: int) -> N
             return
     retry_ns = result.retry_after_ms * NS_PER_MS
     if result.reason is ErrorReason.OUTCOME_UNKNOWN and retry_ns:
-        # The venue answered; it is only too early to believe that it has no such order.
-        order.query_at_ns = now_ns + retry_ns
+        # The venue has no such order, and it is too early to believe that: a denial when it is not is the second one.
+        is_first = order.absent_reads == 0
+        order.absent_reads = ABSENT_READS_NEEDED - 1
+        order.query_at_ns = now_ns + (max(retry_ns, ABSENT_READ_SPACING_NS) if is_first else retry_ns)
         return
     spacing = min(ABSENT_READ_SPACING_NS << min(order.queries, 8), MAX_QUERY_SPACING_NS)
     order.query_at_ns = now_ns + max(ABSENT_READ_SPACING_NS if absent else spacing, retry_ns)

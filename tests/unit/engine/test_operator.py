@@ -4,11 +4,23 @@ from decimal import Decimal
 
 import msgspec
 import pytest
-from models.grid_venue import World
+from models.grid_venue import MS, World
 
+from opensqt.domain.errors import ErrorReason
 from opensqt.domain.order import Side
 from opensqt.domain.order_state import OrderState
-from opensqt.engine.events import LimitsChanged, Pause, Reconcile, Resume, Stop, StopMode, StoreHealth
+from opensqt.engine.commands import Query
+from opensqt.engine.events import (
+    LimitsChanged,
+    Outcome,
+    Pause,
+    Reconcile,
+    Result,
+    Resume,
+    Stop,
+    StopMode,
+    StoreHealth,
+)
 from opensqt.engine.risk.reasons import Code, TradingState
 from opensqt.engine.winding import is_wound_down
 
@@ -206,3 +218,36 @@ def test_lost_placement_is_proven_absent_twice_before_the_level_is_used_again() 
     corrected = {what for _client_id, what, _evidence in world.bot.corrections}
     assert corrected == {"order is REJECTED"}
     assert world.bot.pnl().turnover == Decimal(0)
+
+
+def test_a_denial_that_came_too_early_is_the_first_of_two_and_the_second_waits_for_nothing_but_the_window() -> None:
+    world = World()
+    world.venue.lose_commands = 1
+    world.attach()
+    world.price()
+    (lost,) = world.bot.orders.open.keys() - world.venue.orders.keys()
+    window_ends_ns = world.venue.now_ns + 8_400 * MS
+    answer, asked_ns = world.venue._query, []
+
+    def query(command: Query) -> Result:
+        left_ms = (window_ends_ns - world.venue.now_ns) // MS
+        if command.client_order_id == lost:
+            asked_ns.append(world.venue.now_ns)
+        if command.client_order_id != lost or left_ms < 0:
+            return answer(command)
+        return Result(
+            command_id=command.command_id,
+            client_order_id=lost,
+            outcome=Outcome.UNKNOWN,
+            reason=ErrorReason.OUTCOME_UNKNOWN,
+            retry_after_ms=min(1_000, left_ms + 1),
+        )
+
+    world.venue._query = query  # type: ignore[method-assign]
+    order = world.bot.orders.by_id[lost]
+    while order.state is not OrderState.REJECTED:
+        world.deliver(50)
+        world.timer(50)
+        assert world.venue.now_ns < window_ends_ns + 500 * MS, "a whole pause later than needed"
+    assert world.venue.now_ns > window_ends_ns
+    assert asked_ns[-1] - asked_ns[0] >= 1_000 * MS
