@@ -21,6 +21,9 @@ from opensqt.proto import market_data_pb2, types_pb2
 
 Wake = Callable[[], None]
 
+MESSAGE_BYTES: Final = 1 << 15
+"""A message that is filled again keeps the memory of all bytes it ever had: after so many there is a new one."""
+
 DEFAULT_DEPTH: Final = 50
 MAX_DEPTH: Final = 1000
 
@@ -69,9 +72,7 @@ class BookFeed:
         self._last_sequence = 0
         self._merged = 0
         self._status_changed = False
-        # Filled anew for every update: building one costs twice as much as setting its fields.
-        self._message = market_data_pb2.BookUpdates(updates=(market_data_pb2.BookUpdate(symbol=symbol),))
-        self._update = self._message.updates[0]
+        self._new_message()
         self._views: dict[int, BookView] = {}
         self._readers: set[BookReader] = set()
 
@@ -188,7 +189,17 @@ class BookFeed:
         update.instrument_revision = self.revision
         update.bid_count = len(bids) // PAIR_BYTES
         update.levels = bids + asks
-        return self._message.SerializeToString()
+        encoded = self._message.SerializeToString()
+        self._message_bytes += len(encoded)
+        if self._message_bytes > MESSAGE_BYTES:
+            self._new_message()
+        return encoded
+
+    def _new_message(self) -> None:
+        # Filled anew for many updates: building one costs twice as much as setting its fields.
+        self._message = market_data_pb2.BookUpdates(updates=(market_data_pb2.BookUpdate(symbol=self.symbol),))
+        self._update = self._message.updates[0]
+        self._message_bytes = 0
 
 
 @final

@@ -1,5 +1,8 @@
 """A book's readers: snapshot first, deltas while they keep up, a snapshot when they do not."""
 
+import os
+from pathlib import Path
+
 import pytest
 from models.book_replica import BookReplica
 
@@ -158,3 +161,19 @@ def test_a_thin_book_needs_no_range(count: int) -> None:
     rig.updated()
     replica.take(reader)
     assert replica.bids["X"][5] == 1
+
+
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="resident memory is read from Linux's /proc")
+def test_what_was_encoded_leaves_no_memory_behind() -> None:
+    rig = Rig()
+    levels = bytes(16 * 40)
+    for _ in range(2_000):
+        rig.feed.encode(market_data_pb2.BOOK_UPDATE_KIND_DELTA, levels, levels, 1)
+    before = resident_bytes()
+    for _ in range(30_000):
+        rig.feed.encode(market_data_pb2.BOOK_UPDATE_KIND_DELTA, levels, levels, 1)
+    assert resident_bytes() - before < 4_000_000, f"of {30_000 * 2 * len(levels):,} bytes encoded"
