@@ -208,9 +208,7 @@ async def _operate(exchange: Any, client: Any, chance: random.Random) -> None:
         await exchange.cancel_all_orders(BTC)
 
 
-async def _compare(exchange: Any, client: Any) -> None:
-    core = client.server.venue.exchange
-    venue, rules = core.venue.view, core.rules["BTCUSDT"]
+async def _all_trades(exchange: Any) -> list[Any]:
     trades: list[Any] = []
     while True:
         after = int(trades[-1]["id"]) if trades else 0
@@ -218,8 +216,24 @@ async def _compare(exchange: Any, client: Any) -> None:
         # ccxt sorts by time; a fill of a market that lags is older than one that was numbered before it.
         trades += sorted(page, key=lambda trade: int(trade["id"]))
         if len(page) < 1_000:
+            return trades
+
+
+async def _compare(exchange: Any, client: Any) -> None:
+    core = client.server.venue.exchange
+    venue, rules = core.venue.view, core.rules["BTCUSDT"]
+    # Between two questions the market moves on: ask until it did not.
+    for _ in range(50):
+        fills = venue.fills("user1", BTC, limit=1 << 30)
+        trades = await _all_trades(exchange)
+        orders = await exchange.fetch_open_orders(BTC)
+        account = await exchange.fapiPrivateV3GetAccount()
+        positions = await exchange.fapiPrivateV3GetPositionRisk({"symbol": "BTCUSDT"})
+        mine = venue.open_orders("user1", BTC)
+        if len(fills) == len(venue.fills("user1", BTC, limit=1 << 30)):
             break
-    fills = venue.fills("user1", BTC, limit=1 << 30)
+    else:
+        raise AssertionError("fills came faster than the questions")
     assert len(trades) == len(fills) > 100
     for trade, fill in zip(trades, fills, strict=True):
         assert (trade["info"]["price"], trade["info"]["qty"]) == (
@@ -227,17 +241,6 @@ async def _compare(exchange: Any, client: Any) -> None:
             rules.quantity(fill.lots),
         )
         assert Decimal(trade["info"]["commission"]) == fill.fee
-    # Between two questions the market moves on: ask until it did not.
-    for _ in range(50):
-        before = len(venue.fills("user1", BTC, limit=1 << 30))
-        orders = await exchange.fetch_open_orders(BTC)
-        account = await exchange.fapiPrivateV3GetAccount()
-        positions = await exchange.fapiPrivateV3GetPositionRisk({"symbol": "BTCUSDT"})
-        mine = venue.open_orders("user1", BTC)
-        if before == len(venue.fills("user1", BTC, limit=1 << 30)):
-            break
-    else:
-        raise AssertionError("fills came faster than three questions")
     told = [(order["info"]["clientOrderId"], order["info"]["price"], order["info"]["executedQty"]) for order in orders]
     assert told == [(o.client_order_id, rules.price(o.price_ticks), rules.quantity(o.filled_lots)) for o in mine]
     assert Decimal(account["totalWalletBalance"]) == venue.balances("user1").wallet_balance

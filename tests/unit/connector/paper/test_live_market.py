@@ -1,6 +1,7 @@
 """A live feed under the paper venue: what may price is matched, what may not is a lost book, and nothing piles up."""
 
 from decimal import Decimal
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
@@ -80,8 +81,11 @@ class Rig:
         )  # fmt: skip
 
     def play(self) -> list[MarketEvent]:
+        """Play turns until nothing is left; a turn may be short."""
         events: list[MarketEvent] = []
         self.market.play(events.append, 0)
+        while self.market.is_behind:
+            self.market.play(events.append, 0)
         return events
 
 
@@ -105,6 +109,20 @@ def test_matching_begins_with_a_snapshot_when_book_and_streams_are_good(rig: Rig
     (delta,) = rig.play()
     assert isinstance(delta, BookDelta)
     assert (delta.first_id, delta.last_id) == (2, 2)
+
+
+def test_a_turn_on_a_machine_that_stops_all_the_time_still_plays_something(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.valid()
+    rig.up()
+    rig.level(True, 599_990, 7)
+    seconds = count()
+    monkeypatch.setattr(live_market.time, "monotonic", lambda: next(seconds))
+    turns: list[list[MarketEvent]] = [[], []]
+    for turn in turns:
+        rig.market.play(turn.append, 0)
+    assert [len(turn) for turn in turns] == [1, 1]
 
 
 def test_lost_book_is_told_once_with_its_reason_and_begins_again_with_a_snapshot(rig: Rig) -> None:

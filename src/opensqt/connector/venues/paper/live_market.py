@@ -102,13 +102,15 @@ class LiveMarket:
         return max(0.0, (venue_ns - self.now_ns()) / 1e9)
 
     def play(self, take: Take, clock_ns: int) -> int:
-        """Hand over what has come."""
+        """Hand over what has come, at most `MAX_TURN_S` of work, and something in every turn."""
         for book in self._books.values():
             book.check_age()
         began = time.monotonic()
         events = self._events
-        while events and time.monotonic() - began < MAX_TURN_S:
+        while events:
             take(events.popleft())
+            if time.monotonic() - began > MAX_TURN_S:
+                break
         self.is_behind = bool(events)
         return max(clock_ns, self.now_ns())
 
