@@ -34,8 +34,9 @@ _OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.http2.max_pings_without_data", 0),
     # gRPC waits up to two minutes between tries by default; a restarted neighbour must be found within seconds.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 500),
+    # Despite its name, how long one try may take: through TLS to a far host, or to a process that waits for a core.
+    ("grpc.min_reconnect_backoff_ms", 3_000),
     # Orders are never sent twice behind our back.
     ("grpc.enable_retries", 0),
     # A channel of its own, not one shared through gRPC's global pool: closing it must close it.
