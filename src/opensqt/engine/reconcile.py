@@ -85,14 +85,14 @@ class Local(msgspec.Struct, frozen=True, kw_only=True):
 class Finding(NamedTuple):
     """Something two reads agree on. `value` is the venue's figure where there is one.
 
-    `may_be_told` says that what explains it may still be on its way to us.
+    `may_be_under_way` says that what explains it may still be on its way to us.
     """
 
     what: What
     client_order_id: str
     value: int
     evidence: str
-    may_be_told: bool = False
+    may_be_under_way: bool = False
 
 
 class _Suspicion(NamedTuple):
@@ -172,10 +172,10 @@ class Reconciler:
         for one in self._compare(read, asked, local, now_ns):
             key = (one.what, one.client_order_id)
             known = self._suspects.get(key)
-            is_another = one.may_be_told and known is not None and known.bookings != local.bookings
+            is_another = one.may_be_under_way and known is not None and known.bookings != local.bookings
             if known is None or known.value != one.value or is_another:
                 suspects[key] = _Suspicion(one.value, local.bookings, now_ns)
-            elif one.may_be_told and now_ns - known.since_ns < self._grace_ns:
+            elif one.may_be_under_way and now_ns - known.since_ns < self._grace_ns:
                 suspects[key] = known
             else:
                 confirmed.append(one)
@@ -231,8 +231,8 @@ class Reconciler:
         if asked.bookings == local.bookings and self._differs(read.position_lots, local.position_lots):
             evidence = f"{read.position_lots} lots there, {local.position_lots} by our fills"
             # Reads tell whole milliseconds.
-            may_be_told = read.position_ns // NS_PER_MS > local.booked_until_ns // NS_PER_MS
-            found.append(Finding(What.POSITION, "", read.position_lots, evidence, may_be_told))
+            may_be_under_way = read.position_ns // NS_PER_MS > local.booked_until_ns // NS_PER_MS
+            found.append(Finding(What.POSITION, "", read.position_lots, evidence, may_be_under_way))
         return found
 
     def _differs(self, theirs: int, ours: int) -> bool:

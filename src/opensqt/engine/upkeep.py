@@ -123,7 +123,7 @@ def judge_position(bot: Bot, now_ns: int) -> None:
     if bot.position_differs_since_ns == 0:
         bot.position_differs_since_ns = now_ns
     differs_ns = now_ns - bot.position_differs_since_ns
-    if differs_ns >= POSITION_DOUBT_NS:
+    if POSITION_DOUBT_NS <= differs_ns < POSITION_PATIENCE_NS:
         bot.reconciler.soon(now_ns)
     if differs_ns < POSITION_PATIENCE_NS or not bot.attached:
         return

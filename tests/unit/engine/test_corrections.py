@@ -1,13 +1,14 @@
 """What a bot does about what reads find: it goes the ways that exist, and says so with the evidence."""
 
 import msgspec
-from models.grid_venue import START_NS, SYMBOL, World
+from models.grid_venue import START_NS, SYMBOL, World, config
 
 from opensqt.domain.account import Position
 from opensqt.domain.clock import NS_PER_MS, NS_PER_S
 from opensqt.domain.order import Order, OrderType, Side, TimeInForce
 from opensqt.domain.order_state import OrderState
 from opensqt.engine.commands import Ask, AskKind, Query
+from opensqt.engine.config import ReconcileConfig
 from opensqt.engine.events import VenueRead
 from opensqt.engine.risk.reasons import Code, TradingState
 
@@ -226,3 +227,19 @@ def test_a_position_nobody_told_is_taken_from_the_first_read_that_our_fills_conf
         world.timer()
     assert Code.POSITION_MISMATCH not in world.bot.gate.reasons
     assert not world.reattach_wanted
+
+
+def test_a_difference_that_lasts_is_an_alarm_and_not_a_read_of_the_venue_every_second() -> None:
+    settings = msgspec.structs.replace(config(), reconcile=ReconcileConfig(interval_s=60, position_tolerance_lots=10))
+    world = World(settings=settings)
+    world.start()
+    world.timer(SETTLED_MS)
+    world.turn(msgspec.structs.replace(world.bot.position, lots=2))
+    reads = 0
+    for _ in range(4 * 50):
+        world.timer()
+        if Ask(AskKind.READ, SYMBOL) in world.core.outbox.take_asks():
+            reads += 1
+            world.turn(read(world, position=world.bot.position))
+    assert Code.POSITION_MISMATCH in world.bot.gate.reasons
+    assert 1 <= reads <= 4
