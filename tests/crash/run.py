@@ -15,9 +15,9 @@ START_S = 60.0
 GIVE_UP_S = 60.0
 HOOK_S = 4.0
 MAX_USED_WEIGHT = 1_300
-"""Of the 2400 request weights that the venue grants an address per minute. A start of the connector costs about 150, an
-engine that attaches about 50, and queries may use two thirds: killing faster than that would measure how long the venue
-makes everybody wait, and not how long OpenSQT needs."""
+"""Of the 2400 request weights that the venue grants an address per minute. A start of the connector and an engine that
+attaches cost about 130 together, and queries may use two thirds: killing faster than that would measure how long the
+venue makes everybody wait, and not how long OpenSQT needs."""
 WEIGHT_WINDOW_S = 61.0
 _KILLED = (-9, EXIT_CODE)
 

@@ -1,17 +1,17 @@
-"""How much of the venue's request weight the connector has used in the minute that runs."""
+"""How much request weight the venue has counted in the minute that runs."""
 
-import grpc
+from urllib.request import urlopen
 
 from crash.world import World
-from opensqt.proto import exchange_pb2, exchange_pb2_grpc
+
+_FREE_OF_CHARGE = "/fapi/v1/fundingInfo"
 
 
 def used_weight(world: World) -> int:
-    """Return what the connector counts; 0 while it does not answer."""
-    with grpc.insecure_channel(f"unix:{world.connector_socket}") as channel:
-        stub = exchange_pb2_grpc.ExchangeServiceStub(channel)
-        try:
-            budget = stub.GetRateBudget(exchange_pb2.GetRateBudgetRequest(), timeout=2)
-        except grpc.RpcError:
-            return 0
-    return max((window.used for window in budget.windows if window.name.startswith("weight")), default=0)
+    """Return what the venue says itself: a connector that was just killed cannot be asked.
+
+    Raises:
+        OSError: the venue does not answer, which it never does: it is not killed.
+    """
+    with urlopen(world.sim.access["rest"] + _FREE_OF_CHARGE, timeout=30) as reply:
+        return int(reply.headers["x-mbx-used-weight-1m"])

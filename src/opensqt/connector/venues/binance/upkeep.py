@@ -20,7 +20,10 @@ from opensqt.domain.clock import NS_PER_S, Clock
 from opensqt.domain.errors import AuthError, ErrorReason, OpensqtError, StateError
 from opensqt.domain.market import DeadManState
 
-REFRESH_AFTER_NS: Final = NS_PER_S
+REFRESH_EVERY_NS: Final = 5 * NS_PER_S
+"""Positions and balances are read no more often for what fills change in them beyond what the stream tells (available
+balance, liquidation price): the first fill after a quiet time is followed by a read at once. A read weighs 10, so one
+every second would be a quarter of all that the venue grants an address, just because a market is busy."""
 HEAL_EVERY_NS: Final = 60 * NS_PER_S
 SETTINGS_EVERY_NS: Final = 300 * NS_PER_S
 INCOME_EVERY_NS: Final = 600 * NS_PER_S
@@ -94,7 +97,7 @@ class Upkeep:
             for symbol in self._q.listings.instruments:
                 self._on_dead_man(symbol, self._dead_man.state(symbol, now_ns))
             await self._tolerate(self._clock_round(now_ns), "clock")
-            await self._tolerate(self._account_round(now_ns), "account")
+            await self._tolerate(self.account_round(now_ns), "account")
             await self._tolerate(self._income_round(now_ns), "income")
 
     async def disarm(self) -> None:
@@ -111,11 +114,16 @@ class Upkeep:
             watch.measured(await self._checks.clock_samples(CLOCK_ROUND, is_wrong=watch.was_refused))
             self._budget.align(self._sync.offset_ns(now_ns))
 
-    async def _account_round(self, now_ns: int) -> None:
+    async def account_round(self, now_ns: int) -> None:
+        """Read of the account what is due at a monotonic time.
+
+        Raises:
+            OpensqtError: a question failed; it comes again.
+        """
         if now_ns - self._heal_ns >= HEAL_EVERY_NS:
             self._heal_ns = self._refresh_ns = now_ns
             await self._takeover.everything(self._venue_ns() - HEAL_EVERY_NS)
-        elif self._book.needs_refresh and now_ns - self._refresh_ns >= REFRESH_AFTER_NS:
+        elif self._book.needs_refresh and now_ns - self._refresh_ns >= REFRESH_EVERY_NS:
             self._refresh_ns = now_ns
             await self._takeover.balances()
         if now_ns - self._settings_ns >= SETTINGS_EVERY_NS:
