@@ -286,8 +286,9 @@ class OrderGateway:
 
     def pending_orders(self, symbol: str) -> Iterator[Order]:
         """Yield orders of a symbol that may exist at the venue and are in no push yet: on their way, or unknown."""
-        for place in self._placing.values():
-            if place.request.symbol == symbol:
+        for client_order_id, place in self._placing.items():
+            # One whose answer is late may have been told, and have ended, by the account's stream.
+            if place.request.symbol == symbol and self._mirror.order(client_order_id, symbol, "") is None:
                 yield pending_order(place.request, OrderState.PENDING_NEW)
         yield from self.unsettled.orders(symbol)
 

@@ -19,6 +19,9 @@ from opensqt.engine.starting import ask_leverage, finish
 from opensqt.engine.strategy.classic_grid import snap_to_ticks
 from opensqt.engine.units import Units
 
+_ON_THEIR_WAY = (OrderState.PENDING_NEW, OrderState.UNKNOWN)
+"""What the connector lists without the venue's word. No command of this session waits for an answer to it."""
+
 
 def restore_orders(bot: Bot) -> None:
     """Take the orders an earlier run had open; their fate is unknown until the venue tells."""
@@ -140,13 +143,14 @@ def _match_orders(bot: Bot, open_orders: list[Order], now_ns: int) -> None:
     bot.orders.foreign.clear()
     seen = set()
     for order in open_orders:
-        seen.add(order.client_order_id)
+        if order.state not in _ON_THEIR_WAY:
+            seen.add(order.client_order_id)
         take_order(bot, order, now_ns, "open in the snapshot")
     bot.proving.clear()
     for tracked in list(bot.orders.open.values()):
         tracked.owing_since_ns = now_ns if tracked.owes_fills else 0
         if tracked.client_order_id not in seen:
-            prove(bot, tracked, "not among the open orders of the snapshot", now_ns)
+            prove(bot, tracked, "the snapshot does not say that it is open", now_ns)
 
 
 def prove(bot: Bot, order: TrackedOrder, evidence: str, now_ns: int) -> None:

@@ -62,6 +62,15 @@ def test_command_without_answer_is_unknown_and_stays_counted_until_the_venue_sho
     assert list(gate.gateway.pending_orders(SYMBOL)) == []
 
 
+@pytest.mark.parametrize("state", [OrderState.LIVE, OrderState.CANCELED])
+def test_order_the_venue_has_shown_is_not_pending_though_its_answer_is_late(state: OrderState) -> None:
+    gate = Gate()
+    gate.place(request("a1"))
+    assert [o.state for o in gate.gateway.pending_orders(SYMBOL)] == [OrderState.PENDING_NEW]
+    gate.push(order("a1", state))
+    assert list(gate.gateway.pending_orders(SYMBOL)) == []
+
+
 def test_unknown_placement_needs_repeated_denials_before_it_counts_as_never_placed() -> None:
     gate = Gate()
     gate.place(request("a1"))

@@ -59,3 +59,17 @@ def test_a_bot_that_attaches_while_the_accounts_stream_is_down_opens_nothing() -
     world.turn(msgspec.structs.replace(deaf, symbol="", reason="", private_stream_up=True))
     world.settle()
     assert world.bot.gate.state is TradingState.ACTIVE
+
+
+def test_an_order_that_is_only_said_to_be_on_its_way_is_asked_for() -> None:
+    # Its cancel is booked, its answer never came to the connector: no event about it is left to come.
+    world = World()
+    world.start()
+    order = world.venue.open_orders[0]
+    world.venue.orders[order.client_order_id] = msgspec.structs.replace(order, state=OrderState.CANCELED)
+    world.turn(world.venue.orders[order.client_order_id])
+    restart_with(world, msgspec.structs.replace(order, state=OrderState.PENDING_NEW, exchange_order_id=""))
+    assert world.bot.orders.open[order.client_order_id].state is OrderState.UNKNOWN
+    world.settle()
+    assert order.client_order_id not in world.bot.orders.open
+    assert world.bot.orders.by_id[order.client_order_id].state is OrderState.CANCELED
