@@ -11,7 +11,7 @@ def used_weight(world: World) -> int:
     """Return what the venue says itself: a connector that was just killed cannot be asked.
 
     Raises:
-        OSError: the venue does not answer, which it never does: it is not killed.
+        OSError: the venue does not answer; a run never kills it, so that is a failure of the run.
     """
     with urlopen(world.sim.access["rest"] + _FREE_OF_CHARGE, timeout=30) as reply:
         return int(reply.headers["x-mbx-used-weight-1m"])
