@@ -22,6 +22,8 @@ SYMBOL = "BTC/USDT:USDT"
 MAX_INT64 = 2**63 - 1
 TICK, STEP = 0.1, 0.001
 CALL_S = 5.0
+CAPPED_ORDERS = 15
+"""More than a connector lets rest at once here."""
 _BUY, _SELL = types_pb2.ORDER_SIDE_BUY, types_pb2.ORDER_SIDE_SELL
 
 
@@ -79,6 +81,25 @@ class BrokenEngine:
                 amend = exchange_pb2.AmendOrderRequest(symbol=SYMBOL, client_order_id="grows")
                 amend.quantity.value, amend.price.value = f"{lots * STEP:.3f}", place.price.value
                 await self._call("AmendOrder", amend)
+
+    async def turn(self) -> None:
+        """Try to open on the room that a position the other way seems to make, and then close that position."""
+        async with grpc.aio.insecure_channel(self._address) as channel:
+            self._stub = exchange_pb2_grpc.ExchangeServiceStub(channel)
+            await self._look()
+            await self._call("CancelAllOrders", exchange_pb2.CancelAllOrdersRequest(symbol=SYMBOL))
+            await asyncio.sleep(1.5)
+            for _ in range(20):  # whatever the position is, it gets as short as the cap allows
+                await self._call("PlaceOrder", self._market_message(_SELL, lots=5))
+                await asyncio.sleep(0.1)
+            price = f"{int(self._mark_ticks * 0.99) * TICK:.1f}"
+            for _ in range(CAPPED_ORDERS):
+                buy = self._market_message(_BUY, lots=6)
+                buy.type, buy.time_in_force, buy.price.value = types_pb2.ORDER_TYPE_LIMIT, 1, price
+                await self._call("PlaceOrder", buy)
+            for _ in range(10):
+                await self._call("PlaceOrder", self._market_message(_BUY, lots=5, reduce_only=True))
+                await asyncio.sleep(0.1)
 
     # ---- ways
 
@@ -262,6 +283,18 @@ class BrokenEngine:
         message.quantity.value = self._text(place.lots * STEP)
         if place.price_ticks:
             message.price.value = self._text(place.price_ticks * TICK)
+        return message
+
+    def _market_message(self, side: int, lots: int, *, reduce_only: bool = False) -> resources_pb2.PlaceOrderRequest:
+        message = resources_pb2.PlaceOrderRequest(
+            symbol=SYMBOL,
+            side=side,
+            type=types_pb2.ORDER_TYPE_MARKET,
+            time_in_force=2,
+            reduce_only=reduce_only,
+            client_order_id=self._new_id(),
+        )
+        message.quantity.value = f"{lots * STEP:.3f}"
         return message
 
     def _amend_message(self) -> exchange_pb2.AmendOrderRequest:

@@ -31,7 +31,8 @@ class VetoConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     passive side of the mark are free to rest anywhere.
     `max_order_notional`: of one order, amended size included; a reduce-only one may always be as large as the position
     that it closes, so that a position can be closed at once.
-    `max_position_notional`: position plus everything open and on its way on the same side, at the mark.
+    `max_position_notional`: position plus everything open and on its way on the same side, at the mark. A position the
+    other way counts as none: it may be closed before the rest is executed.
     Where a venue publishes no mark, the price of the last public trade stands for it; before either is known nothing
     but cancels passes.
     """
@@ -134,13 +135,9 @@ class Veto:
         if not max_units:
             return
         mirror, symbol = self._mirror, instrument.symbol
-        worst = (
-            mirror.position_lots(symbol) * side.sign
-            + mirror.untold_lots(symbol, side)
-            + mirror.open_lots(symbol, side)
-            + pending.lots(side, mirror)
-            + lots
-        )
+        held = mirror.position_lots(symbol) * side.sign + mirror.untold_lots(symbol, side)
+        # A position the other way makes no room: reduce-only orders may close it first, and those are never vetoed.
+        worst = max(0, held) + mirror.open_lots(symbol, side) + pending.lots(side, mirror) + lots
         units = instrument.notional_units(price_ticks, worst)
         if units > max_units:
             limit = plain(self._config.max_position_notional)

@@ -85,6 +85,23 @@ def test_an_execution_counts_though_the_position_does_not_have_it_yet() -> None:
     gate.place(request("a4", lots=10, side=Side.SELL, price_ticks=601_000))
 
 
+def test_a_position_the_other_way_makes_no_room() -> None:
+    """Closing it is always allowed, and would leave what was opened on its room beyond the cap."""
+    gate = Gate(veto=VetoConfig(max_position_notional=Decimal(1_500)))
+    gate.mirror.on_position(position(-20, 1))
+    gate.place(request("a1", lots=20))
+    with refused("max_position_notional"):
+        gate.place(request("a2", lots=10))
+    gate.place(request("a3", lots=20, reduce_only=True))
+
+
+def test_an_execution_that_only_closes_takes_no_room() -> None:
+    gate = Gate(veto=VetoConfig(max_position_notional=Decimal(1_500)))
+    gate.mirror.on_position(position(-20, 1))
+    gate.push(order("a1", OrderState.FILLED, filled_lots=10, updated_time_ns=10))
+    gate.place(request("a2", lots=20))
+
+
 def test_an_execution_that_the_position_has_is_not_counted_twice() -> None:
     mirror = AccountMirror()
     mirror.on_position(position(10, 50))
