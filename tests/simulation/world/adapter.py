@@ -95,7 +95,7 @@ class SimAdapter:
         self._port.budget = sink.budget
         sink.on_instrument(instrument)
         sink.budget.align(self.venue_time_ns() - self._process.monotonic_ns())
-        self.book = AccountBook(sink)
+        self.book = self.account.book = AccountBook(sink)
         queries: Any = self.account
         self.takeover = Takeover(queries, self.book, sink)
         self.writer: BookWriter = sink.book(instrument.symbol)

@@ -10,6 +10,7 @@ from simulation.world.wires import Wire
 from opensqt.connector.adapter import CashFlowPage, FillPage
 from opensqt.connector.commands import VenueCommand
 from opensqt.connector.rate_budget import Lane, RateBudget
+from opensqt.connector.venues.binance.account_book import AccountBook
 from opensqt.domain.account import Account, Position
 from opensqt.domain.errors import ErrorReason, LimitError, NotFoundError, OpensqtError, UnavailableError
 from opensqt.domain.order import Order
@@ -72,6 +73,7 @@ class SimQueries:
     def __init__(self, port: VenuePort, process: Process) -> None:
         self._port = port
         self._process = process
+        self.book: AccountBook | None = None
 
     async def order(self, symbol: str, client_order_id: str, exchange_order_id: str) -> Order:
         view = self._port.exchange.view
@@ -102,10 +104,14 @@ class SimQueries:
         return await self._port.query(self._process, "accounts", lambda: [view.balances(ACCOUNT)])
 
     async def positions(self, symbol: str = "") -> list[Position]:
-        view, names = self._port.exchange.view, [symbol or self._port.exchange.symbol]
-        return await self._port.query(
-            self._process, "positions", lambda: [self._port.told(view.position(ACCOUNT, name)) for name in names]
+        assert self.book is not None, "asked before the start"
+        view, name = self._port.exchange.view, symbol or self._port.exchange.symbol
+        known = self.book.asking()
+        found = await self._port.query(
+            self._process, "positions", lambda: [self._port.told(view.position(ACCOUNT, name))]
         )
+        self.book.on_positions(found, known)
+        return found
 
     async def fills(
         self, symbol: str, since_time_ns: int, after_trade_id: str, limit: int, page_token: str = ""

@@ -46,6 +46,9 @@ class VenueReads:
 
     async def _read(self, symbol: str) -> None:
         world = self._world
+        # It is the connector that asks: what comes back passes through its view of the account first.
+        book = world.connector.adapter.book if world.connector.listening else None
+        known = book.asking() if book is not None else {}
         try:
             orders, position = await world.port.query(world.engine, "read", self._look_or_replica)
         except OpensqtError as error:
@@ -53,6 +56,8 @@ class VenueReads:
             world.engine.take([VenueRead(symbol=symbol, error=f"{error.reason.value}: {error.message}")])
             return
         self.answered += 1
+        if book is not None and world.connector.listening and world.connector.adapter.book is book:
+            book.on_positions([world.port.told(position)], known)
         world.engine.take([VenueRead(symbol=symbol, orders=tuple(orders), position=position)])
 
     def _look_or_replica(self) -> tuple[list[Order], Position]:

@@ -108,6 +108,25 @@ async def test_an_order_the_venue_does_not_keep_ends_the_search(
     assert venue.asked.count("/fapi/v1/allOrders") <= 4
 
 
+async def test_a_position_that_was_asked_for_is_told_to_everybody_where_the_stream_has_lost_it(
+    listings: Listings,
+) -> None:
+    pushed: list[Position] = []
+    book = AccountBook(cast("Any", SimpleNamespace(on_position=pushed.append)))
+    book.on_positions([Position(symbol=BTC, lots=6, venue_time_ns=60_000_000)])
+
+    class Venue:
+        async def query(self, _request: Request, _what: str) -> bytes:
+            return b"[]"
+
+    queries = BinanceQueries(cast("Any", Venue()), "oq", lambda: 0)
+    queries.listings = listings
+
+    await BinanceAccountQueries(queries, book).positions(BTC)
+
+    assert pushed[-1].lots == 0
+
+
 @pytest.mark.parametrize("opened_ns", [0, 50_000_000])
 async def test_a_position_the_answer_does_not_name_was_flat_when_it_was_asked_for_and_not_when_it_came(
     listings: Listings, opened_ns: int
@@ -126,9 +145,7 @@ async def test_a_position_the_answer_does_not_name_was_flat_when_it_was_asked_fo
     queries.listings = listings
     account = BinanceAccountQueries(queries, book)
 
-    asked = book.asking()
     (answer,) = await account.positions(BTC)
-    book.on_positions([answer], asked)
 
     assert answer.venue_time_ns == opened_ns
     assert pushed[-1].lots == 6

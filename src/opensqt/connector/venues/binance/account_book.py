@@ -7,7 +7,7 @@ whoever holds this book is told that a reply is due (`needs_refresh`). Cash flow
 id of their own; they come from the income history (`needs_income`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import final
 
@@ -124,7 +124,7 @@ class AccountBook:
         """Return what is known now, to be handed to `on_positions` with the reply to a question put from here on."""
         return dict(self.positions)
 
-    def on_positions(self, positions: list[Position], asked: Mapping[str, Position] | None = None) -> None:
+    def on_positions(self, positions: Sequence[Position], asked: Mapping[str, Position] | None = None) -> None:
         """Take positions of a reply; `asked` is what was known before the question, None = what is known now."""
         for position in positions:
             known = self.positions.get(position.symbol)

@@ -25,7 +25,10 @@ _log = structlog.get_logger(__name__)
 
 @final
 class BinanceAccountQueries:
-    """What the venue says of the account when asked; orders and executions pass through the account's book."""
+    """What the venue says of the account when asked; orders, executions and positions pass through the account's book.
+
+    So whoever asks for a position brings everybody's view up to date, where the stream has lost an update.
+    """
 
     def __init__(self, queries: BinanceQueries, book: AccountBook) -> None:
         self._q = queries
@@ -67,7 +70,9 @@ class BinanceAccountQueries:
             lambda body: parse_positions(body, self._q.listings, self._q.configs),
         )
         named = {report.position.symbol: report.position for report in listed.positions}
-        return [named.get(listing.instrument.symbol) or self._flat(listing, known) for listing in chosen]
+        found = [named.get(listing.instrument.symbol) or self._flat(listing, known) for listing in chosen]
+        self._book.on_positions(found, known)
+        return found
 
     async def fills(
         self, symbol: str, since_time_ns: int, after_trade_id: str, limit: int, page_token: str = ""

@@ -102,9 +102,7 @@ class BinanceOrderEntry:
         _, now = await self._q.ask(ask_account.set_leverage(name, leverage), "set leverage", parse_leverage)
         config = self._q.configs.get(name)
         self._q.configs[name] = SymbolConfig(name, now, config.is_isolated if config else False)
-        asked = self._book.asking()
         (position,) = await self._account.positions(symbol)
-        self._book.on_positions([position], asked)
         return position
 
     def close(self) -> None:

@@ -58,8 +58,7 @@ class Takeover:
             OpensqtError: the question failed.
         """
         self._book.needs_refresh = False
-        asked = self._book.asking()
-        self._book.on_positions(await self._account.positions(), asked)
+        await self._account.positions()
         self._book.on_accounts(await self._account.accounts())
 
     async def fills(self, since_ns: int) -> None:
