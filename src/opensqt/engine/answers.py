@@ -11,7 +11,7 @@ import msgspec
 
 from opensqt.domain.clock import NS_PER_MS, NS_PER_S
 from opensqt.domain.errors import ErrorReason
-from opensqt.domain.order import Order
+from opensqt.domain.order import Order, Side
 from opensqt.domain.order_state import Cause, OrderState
 from opensqt.engine.bot import Bot
 from opensqt.engine.commands import Ask, AskKind, Reattach
@@ -119,10 +119,20 @@ def _after_move(bot: Bot, order: TrackedOrder, was: OrderState, now_ns: int) -> 
         would_cross = order.reason is ErrorReason.POST_ONLY_WOULD_CROSS or (
             order.state is OrderState.EXPIRED and order.reason is None and order.booked_lots == 0
         )
-        bot.slots.refused(order.slot, order.side, now_ns, would_cross=would_cross)
+        crossed_by = _crossed_by(bot, order) if would_cross else 0
+        bot.slots.refused(order.slot, order.side, now_ns, crossed_by=crossed_by)
     elif order.state is OrderState.CANCELED and was not in (OrderState.PENDING_CANCEL, OrderState.UNKNOWN):
         # Somebody else cancelled it: come back, but not in a loop with whoever does this.
         bot.slots.refused(order.slot, order.side, now_ns)
+
+
+def _crossed_by(bot: Bot, order: TrackedOrder) -> int:
+    """Return by how many of the venue's ticks the market ran over a post-only order on its way; at least one."""
+    touch = bot.market.bid_ticks if order.side is Side.SELL else bot.market.ask_ticks
+    if not touch:
+        return 1
+    beyond = (order.price_ticks - touch) * order.side.sign
+    return beyond // (bot.units.tick_step if bot.units is not None else 1) + 1 if beyond > 0 else 1
 
 
 def take_result(bot: Bot, result: Result, kind: Kind | None, now_ns: int) -> None:
@@ -166,7 +176,8 @@ def _rejected(bot: Bot, order: TrackedOrder, result: Result, now_ns: int) -> Non
     rest_ns = result.retry_after_ms * NS_PER_MS
     if reason in (ErrorReason.FILTER_REJECTED, ErrorReason.MIN_NOTIONAL, ErrorReason.INVALID_FIELD):
         rest_ns = max(rest_ns, FILTER_REST_NS)
-    bot.slots.refused(order.slot, order.side, now_ns, at_least_ns=rest_ns, would_cross=would_cross)
+    crossed_by = _crossed_by(bot, order) if would_cross else 0
+    bot.slots.refused(order.slot, order.side, now_ns, at_least_ns=rest_ns, crossed_by=crossed_by)
     if would_cross:
         return
     if reason is ErrorReason.INSUFFICIENT_MARGIN:

@@ -16,6 +16,8 @@ from opensqt.engine.winding import clear, pull_opening, send_cancel, wind_down
 
 CANCEL_AGAIN_NS = 500 * NS_PER_MS
 FILTER_REST_NS = 10_000 * NS_PER_MS
+MAX_BACK_PART = 10
+"""Refusals move an order by at most this part of the step between two levels."""
 
 
 def quote(bot: Bot, differ: Differ, now_ns: int) -> None:
@@ -163,14 +165,21 @@ def _meets_own_order(bot: Bot, side: Side, price_ticks: int) -> bool:
 
 
 def _behind_the_touch(bot: Bot, slot: int, side: Side, level_ticks: int) -> int:
-    """Return the level's price, or as much behind it as it takes not to cross: orders here only ever rest."""
-    market = bot.market
+    """Return the level's price, or as much behind it as it takes not to cross: orders here only ever rest.
+
+    After refusals it is further back, where a market that runs does not reach before the order is there.
+    """
+    market, grid = bot.market, bot.grid
+    assert grid is not None, "quoting needs a lattice"
     tick = bot.units.tick_step if bot.units is not None else 1
-    back = bot.slots.steps_back(slot, side) * tick
+    step = grid.lattice.step_ticks(slot)
+    back = min(bot.slots.steps_back(slot, side), max(1, step // (MAX_BACK_PART * tick))) * tick
+    # A touch of before a change of the filters may lie between two prices the venue takes now.
     if side is Side.BUY:
-        # A touch of before a change of the filters may lie between two prices the venue takes now.
-        return min(level_ticks - back, (market.ask_ticks - 1) // tick * tick)
-    return max(level_ticks + back, (market.bid_ticks // tick + 1) * tick)
+        touch = (market.ask_ticks - 1) // tick * tick
+        # A step behind its level it would pass for an order of another level.
+        return min(touch, max(min(level_ticks, touch) - back, level_ticks - step))
+    return max(level_ticks, (market.bid_ticks // tick + 1) * tick) + back
 
 
 def _cancel_leaving(bot: Bot, now_ns: int) -> None:

@@ -81,14 +81,17 @@ class Slots:
         return max(self._cool_until.get((slot, Side.BUY), 0), self._cool_until.get((slot, Side.SELL), 0))
 
     def steps_back(self, slot: int, side: Side) -> int:
-        """Return how many ticks behind its level the next order here goes: one per post-only refusal in a row."""
+        """Return how many of the venue's ticks behind its place the next order here goes."""
         return self._steps_back.get((slot, side), 0)
 
-    def refused(self, slot: int, side: Side, now_ns: int, *, at_least_ns: int = 0, would_cross: bool = False) -> None:
-        """Note a refusal: the level rests, longer each time; one that would have crossed steps back a tick as well."""
+    def refused(self, slot: int, side: Side, now_ns: int, *, at_least_ns: int = 0, crossed_by: int = 0) -> None:
+        """Note a refusal: the level rests, longer each time.
+
+        One that would have crossed steps back as well: a tick more than before, or as many as the touch was beyond it.
+        """
         key = (slot, side)
-        if would_cross:
-            self._steps_back[key] = self._steps_back.get(key, 0) + 1
+        if crossed_by:
+            self._steps_back[key] = max(self._steps_back.get(key, 0) + 1, crossed_by)
         count = self._refusals.get(key, 0) + 1
         self._refusals[key] = count
         rest = min(self._cooldown_ns << min(count - 1, _MAX_DOUBLINGS), MAX_COOLDOWN_NS)

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import msgspec
+import pytest
 from models.grid_venue import SYMBOL, Venue, World, config, instrument
 
 from opensqt.domain.errors import ErrorReason
@@ -121,6 +122,32 @@ def test_refused_level_cools_down_before_it_is_tried_again() -> None:
     assert len(again) == 2
     assert again[1].reduce_only
     assert again[1].price_ticks == 300_201
+
+
+@pytest.mark.parametrize(
+    ("bid_when_refused", "next_price"),
+    [
+        (300_305, 300_306 + 1),  # a tick further behind the touch
+        (300_309, 300_310 + 4),  # as far as the market ran while the order was on its way
+        (300_405, 300_406 + 20),  # at most a tenth of the step
+    ],
+)
+def test_refused_take_profit_below_the_touch_stands_further_behind_the_touch(
+    bid_when_refused: int, next_price: int
+) -> None:
+    world = World()
+    world.start()
+    order = next(o for o in world.venue.open_orders if o.price_ticks == 300_000)
+    world.turn(BookTop(SYMBOL, 300_305, 300_315, True), LastTrade(SYMBOL, 300_310))
+    world.venue.fill(order.client_order_id, 10)
+    world.venue.refuse.append(ErrorReason.POST_ONLY_WOULD_CROSS)
+    world.deliver(10)
+    world.venue.bid, world.venue.ask = bid_when_refused, bid_when_refused + 10
+    world.turn(BookTop(SYMBOL, bid_when_refused, bid_when_refused + 10, True))
+    world.settle()
+    world.timer(1_000)
+    tried = [c.request.price_ticks for c in world.sent if isinstance(c, Place) and c.request.reduce_only]
+    assert tried == [300_306, next_price]
 
 
 def test_take_profit_below_the_touch_rests_one_tick_behind_it() -> None:
