@@ -74,19 +74,20 @@ def grid_findings(name: str, grid: FirstGrid, facts: VenueFacts) -> list[Finding
     """Return what there is to say of one bot's grid at the price of now."""
     if grid.refusals:
         return [failed(name, refusal, "change the configuration as it says") for refusal in grid.refusals]
-    figures, asset = grid.figures, grid.asset
+    figures, asset, base = grid.figures, grid.asset, facts.instrument.base_asset
+    price = figures.get("liquidation_price", "an unknown price")
+    liquidation = "no liquidation at any price" if price == "none" else f"liquidation at {price}"
     found = [
         ok(name, f"{len(grid.orders)} orders at {grid.price}; start checks pass"),
         ok(
             name,
-            f"a step of {figures['step']} pays {figures['fees_per_unit']} in fees and earns "
-            f"{figures['profit_per_cycle']} {asset} per cycle",
+            f"a step of {figures['step']} earns {figures['profit_per_unit']} {asset} per {base} after "
+            f"{figures['fees_per_unit']} of fees: {figures['profit_per_cycle']} {asset} per cycle",
         ),
         ok(
             name,
-            f"every level filled: {figures['worst_case_position']} {facts.instrument.base_asset}, margin "
-            f"{figures['margin_needed']} of {figures.get('equity', 'an unknown equity')} {asset}, liquidation at "
-            f"{figures.get('liquidation_price', 'an unknown price')}",
+            f"every level filled: {figures['worst_case_position']} {base}, margin "
+            f"{figures['margin_needed']} of {figures.get('equity', 'an unknown equity')} {asset}, {liquidation}",
         ),
     ]
     if Decimal(figures["profit_per_unit"]) * 4 < Decimal(figures["fees_per_unit"]):

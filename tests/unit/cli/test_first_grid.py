@@ -87,3 +87,11 @@ def test_a_step_that_goes_mostly_into_fees_is_a_warning() -> None:
     findings = grid_findings("bot eth", _grid(_bot(interval=Decimal("1.4")), facts), facts)
 
     assert [finding.status for finding in findings] == [Status.OK] * 3 + [Status.WARNING]
+
+
+def test_what_a_step_earns_and_where_it_ends_is_said_in_one_unit() -> None:
+    facts = _facts()
+    says = " | ".join(finding.detail for finding in grid_findings("bot eth", _grid(_bot(), facts), facts))
+
+    assert "earns 0.7988 USDT per ETH after 1.2012 of fees: " in says
+    assert "no liquidation at any price" in says
