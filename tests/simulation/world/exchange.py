@@ -118,7 +118,7 @@ class Exchange:
         self.user_streams: dict[int, Callable[[UserNews], None]] = {}
         self.market_streams: dict[int, Callable[[MarketNews], None]] = {}
         self.on_private: Callable[[list[VenueEvent]], None] = lambda _events: None
-        self.on_window_exceeded: Callable[[int], None] = lambda _used: None
+        self.on_counted: Callable[[int, int], None] = lambda _used, _limit: None
         self.fills: dict[str, Fill] = {}
         self.countdown_ends_ns = 0
         self._rng = rng
@@ -254,8 +254,8 @@ class Exchange:
         if now_ns < mood.maintenance_until_ns:
             return Reply(None, 503)
         used = self._count(now_ns)
+        self.on_counted(used, self.orders_per_10s)
         if used > self.orders_per_10s:
-            self.on_window_exceeded(used)
             return Reply(None, 429, (WINDOW_NS - now_ns % WINDOW_NS) // MS, used)
         if now_ns < mood.limited_until_ns and not isinstance(command, Cancel | CancelAll):
             return Reply(None, 429, (mood.limited_until_ns - now_ns) // MS, used)

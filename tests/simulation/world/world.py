@@ -385,7 +385,7 @@ class World:
         self.connector.on_started = checks.connector_started
         self.port.on_never = checks.never
         self.exchange.on_private = checks.venue_spoke
-        self.exchange.on_window_exceeded = checks.window_exceeded
+        self.exchange.on_counted = checks.request_counted
         self.timeline.after_event = checks.after_event
 
 
