@@ -119,11 +119,15 @@ def _after_move(bot: Bot, order: TrackedOrder, was: OrderState, now_ns: int) -> 
         would_cross = order.reason is ErrorReason.POST_ONLY_WOULD_CROSS or (
             order.state is OrderState.EXPIRED and order.reason is None and order.booked_lots == 0
         )
-        crossed_by = _crossed_by(bot, order) if would_cross else 0
-        bot.slots.refused(order.slot, order.side, now_ns, crossed_by=crossed_by)
+        _refused(bot, order, now_ns, would_cross=would_cross)
     elif order.state is OrderState.CANCELED and was not in (OrderState.PENDING_CANCEL, OrderState.UNKNOWN):
         # Somebody else cancelled it: come back, but not in a loop with whoever does this.
         bot.slots.refused(order.slot, order.side, now_ns)
+
+
+def _refused(bot: Bot, order: TrackedOrder, now_ns: int, *, would_cross: bool, at_least_ns: int = 0) -> None:
+    crossed_by = _crossed_by(bot, order) if would_cross else 0
+    bot.slots.refused(order.slot, order.side, now_ns, at_least_ns=at_least_ns, crossed_by=crossed_by)
 
 
 def _crossed_by(bot: Bot, order: TrackedOrder) -> int:
@@ -176,8 +180,7 @@ def _rejected(bot: Bot, order: TrackedOrder, result: Result, now_ns: int) -> Non
     rest_ns = result.retry_after_ms * NS_PER_MS
     if reason in (ErrorReason.FILTER_REJECTED, ErrorReason.MIN_NOTIONAL, ErrorReason.INVALID_FIELD):
         rest_ns = max(rest_ns, FILTER_REST_NS)
-    crossed_by = _crossed_by(bot, order) if would_cross else 0
-    bot.slots.refused(order.slot, order.side, now_ns, at_least_ns=rest_ns, crossed_by=crossed_by)
+    _refused(bot, order, now_ns, would_cross=would_cross, at_least_ns=rest_ns)
     if would_cross:
         return
     if reason is ErrorReason.INSUFFICIENT_MARGIN:

@@ -58,7 +58,7 @@ class Takeover:
             OpensqtError: the question failed.
         """
         self._book.needs_refresh = False
-        await self._account.positions()
+        await self._account.positions()  # they pass through the book by themselves
         self._book.on_accounts(await self._account.accounts())
 
     async def fills(self, since_ns: int) -> None:
