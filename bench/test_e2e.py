@@ -23,6 +23,11 @@ FLOOD = 10_000
 ATTEMPTS = 3
 GATE_ATTEMPTS = 24
 BUDGET_US = 5_000
+GATES = (
+    ("idle", 0, (("p99", BUDGET_US), ("p50", BUDGET_US // 2))),
+    ("under 10,000 messages/s", FLOOD, (("p50", BUDGET_US),)),
+)
+"""Name, flood per second, and limits by quantile: the second is for a machine on which the first cannot be judged."""
 
 TARGETS = {"embedded": (60, 300), "unix": (450, 1_200), "tcp": (450, 1_200)}
 NAMES = {"embedded": "one process", "unix": "two processes, unix socket", "tcp": "two processes, TCP"}
@@ -86,42 +91,55 @@ def add_rows(
 def test_the_budget_that_must_never_break(folder: Path, base_us: float) -> None:
     """The gate: p99 within 5 ms across gRPC, and the median still within it under 10,000 messages a second.
 
-    The best of many short runs decides: what a neighbour does to the machine spoils one, what our code does all. A run
-    in which the venue itself, which only has to wake up and write, was late by half of the budget says nothing of ours.
+    The best of many short runs decides: what a neighbour does to the machine spoils one, what our code does all.
     """
     with running(folder, mode="unix") as bench:
         bench.venue.do(do="ticks", rate=RATE, seconds=1)
-        for name, flood, which in (("idle", 0, "p99"), ("under 10,000 messages/s", FLOOD, "p50")):
-            fair: list[dict[str, Any]] = []
+        for name, flood, limits in GATES:
+            which, limit_us = limits[0]
+            runs: list[dict[str, Any]] = []
             for _ in range(GATE_ATTEMPTS):
                 run = bench.venue.do(do="ticks", rate=RATE, seconds=1, warm=20, flood=flood)
-                if run["send_late"]["p99"] <= BUDGET_US / 2:
-                    fair.append(run)
-                    if run["latency_us"][which] <= BUDGET_US and is_whole(run):
-                        break
-            if not fair:
-                late_ms = run["send_late"]["p99"] / 1_000
-                pytest.skip(
-                    f"this machine cannot be measured on: it keeps even the load generator waiting {late_ms:.1f} ms"
-                )
-            found = min(fair, key=lambda one: (not is_whole(one), one["latency_us"][which]))
-            latency = found["latency_us"]
-            is_met = latency[which] <= BUDGET_US and is_whole(found)
-            report.add(
-                report.Row(
-                    f"budget: tick to order over gRPC {name}, {which}",
-                    "us",
-                    latency[which],
-                    base_us,
-                    ratio=latency[which] / base_us,
-                    target="<= 5000 us",
-                    met=is_met,
-                    p50=latency["p50"],
-                    p99=latency["p99"],
-                    p999=latency["p999"],
-                )
-            )
-            assert is_met, found
+                runs.append(run)
+                if is_fair(run, which) and is_whole(run) and run["latency_us"][which] <= limit_us:
+                    break
+            judge(name, limits, runs, base_us)
+
+
+def is_fair(run: dict[str, Any], which: str) -> bool:
+    """Return whether a run says something of ours at this quantile.
+
+    It does not where the venue itself, which only has to wake up and write, was late by half of the budget there.
+    """
+    return bool(run["send_late"][which] <= BUDGET_US / 2)
+
+
+def judge(name: str, limits: tuple[tuple[str, int], ...], runs: list[dict[str, Any]], base_us: float) -> None:
+    """Hold the best fair run to the first limit that any run can be held to, and note it."""
+    judged = next((limit for limit in limits if any(is_fair(run, limit[0]) for run in runs)), None)
+    if judged is None:
+        late_ms = runs[-1]["send_late"]["p50"] / 1_000
+        pytest.skip(f"this machine cannot be measured on: it keeps even the load generator waiting {late_ms:.1f} ms")
+    which, limit_us = judged
+    fair = [run for run in runs if is_fair(run, which)]
+    found = min(fair, key=lambda one: (not is_whole(one), one["latency_us"][which]))
+    latency = found["latency_us"]
+    is_met = latency[which] <= limit_us and is_whole(found)
+    report.add(
+        report.Row(
+            f"budget: tick to order over gRPC {name}, {which}",
+            "us",
+            latency[which],
+            base_us,
+            ratio=latency[which] / base_us,
+            target=f"<= {limit_us} us",
+            met=is_met,
+            p50=latency["p50"],
+            p99=latency["p99"],
+            p999=latency["p999"],
+        )
+    )
+    assert is_met, found
 
 
 @pytest.mark.full

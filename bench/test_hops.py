@@ -18,7 +18,7 @@ CLIENT = Path(__file__).parent / "hops" / "client.py"
 ENGINE = CLIENT.with_name("orders.py")
 SYMBOL = "BTC/USDT:USDT"
 SECONDS = 3
-FLOOD_ROUNDS = 15
+FLOOD_ROUNDS = 25
 FLOOD_TURN_S = 0.7
 """Short turns and many: a machine that halts now and then spoils some, and the median over all tells of the others."""
 ORDERS_PER_S = 50
