@@ -44,7 +44,7 @@ def doctor(
     try:
         loaded = umbrella_of(config)
     except ConfigError as error:
-        problems = [failed("config", str(problem), "correct it") for problem in error.problems]
+        problems = [failed("config", problem.what, problem.fix) for problem in error.problems]
         if not json:
             for problem in problems:
                 _print(problem)

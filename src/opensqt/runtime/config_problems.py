@@ -21,8 +21,13 @@ class ConfigProblem(msgspec.Struct, frozen=True):
     fix: str
 
     def __str__(self) -> str:
+        return f"{self.what}. Fix: {self.fix}"
+
+    @property
+    def what(self) -> str:
+        """Return where, what was there and which rule it breaks, for a reader who is told the fix apart."""
         was = f" was {self.value};" if self.value else ""
-        return f"{self.path or '(file)'}:{was} {self.rule}. Fix: {self.fix}"
+        return f"{self.path or '(file)'}:{was} {self.rule}"
 
     def under(self, prefix: str) -> "ConfigProblem":
         """Return the same problem with its path below `prefix`."""

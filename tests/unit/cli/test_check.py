@@ -9,6 +9,7 @@ from opensqt.cli.umbrella_config import UmbrellaConfig, client_of, dump_config, 
 from opensqt.connector.config import ConnectorConfig
 from opensqt.engine.config import EngineConfig
 from opensqt.runtime.config import GrpcServerConfig, Secret, TokenConfig
+from opensqt.runtime.config_problems import EXIT_CONFIG
 
 BROKEN = """
 connector:
@@ -123,3 +124,11 @@ def test_our_own_server_is_reached_with_its_strongest_token():
     found = client_of(GrpcServerConfig(port=50052, unix_socket="/run/engine.sock", tokens=tokens))
     assert found.address == "unix:/run/engine.sock"
     assert found.token == tokens[0].token
+
+
+def test_the_doctor_says_of_every_problem_once_what_to_do(broken, capsys):
+    assert invoke(["doctor", str(broken), "--json"]) == EXIT_CONFIG
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    assert {finding["detail"].partition(":")[0] for finding in findings} == PATHS
+    assert all(finding["fix"] and finding["fix"] not in finding["detail"] for finding in findings)
+    assert "correct it" not in {finding["fix"] for finding in findings}
