@@ -77,6 +77,7 @@ def attack(seed: int, caps: dict[str, int], *, rage_s: float, speed: float) -> A
             asyncio.run(rage())
             asyncio.run(attackers[0].grow())
             asyncio.run(attackers[0].turn())
+            asyncio.run(attackers[0].crowd())
             peaks = world.sim.audit()["peaks"][SYMBOL]
             assert connector.code is None, connector.last_words()
         finally:

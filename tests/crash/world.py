@@ -4,7 +4,6 @@ import atexit
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import yaml
+from models.ports import free_port
 
 from crash.undisturbed import undisturbed
 
@@ -133,9 +133,7 @@ class World:
     ) -> None:
         self.folder = folder
         self.sim = Sim(seed, speed)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.page_port = int(probe.getsockname()[1])
+        self.page_port = free_port()
         self.connector_socket = folder / "c.sock"
         self.engine_socket = folder / "e.sock"
         self.database = folder / "engine.db"

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from models.demo_process import free_port
+from models.ports import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.captures, pytest.mark.timeout(180)]
 

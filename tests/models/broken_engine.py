@@ -101,6 +101,21 @@ class BrokenEngine:
                 await self._call("PlaceOrder", self._market_message(_BUY, lots=5, reduce_only=True))
                 await asyncio.sleep(0.1)
 
+    async def crowd(self) -> None:
+        """Try to let more orders rest than may: small ones, apart in time, on the side that has room and the other."""
+        async with grpc.aio.insecure_channel(self._address) as channel:
+            self._stub = exchange_pb2_grpc.ExchangeServiceStub(channel)
+            await self._look()
+            await self._call("CancelAllOrders", exchange_pb2.CancelAllOrdersRequest(symbol=SYMBOL))
+            await asyncio.sleep(1.5)
+            for side, away in ((_BUY, 0.9975), (_SELL, 1.0025)):
+                for _ in range(CAPPED_ORDERS):
+                    order = self._market_message(side, lots=2)
+                    order.type, order.time_in_force = types_pb2.ORDER_TYPE_LIMIT, 1
+                    order.price.value = f"{int(self._mark_ticks * away) * TICK:.1f}"
+                    await self._call("PlaceOrder", order)
+                    await asyncio.sleep(0.05)
+
     # ---- ways
 
     async def _stream(self) -> None:

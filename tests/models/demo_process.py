@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,18 +12,13 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+from models.ports import free_port
+
 SERVICES = {
     "connector": "opensqt.connector.app",
     "engine": "opensqt.engine.app",
     "live_server": "opensqt.live_server.app",
 }
-
-
-def free_port() -> int:
-    """Return a TCP port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_until(condition: Callable[[], Any], timeout_s: float, what: str, every_s: float = 0.1) -> Any:

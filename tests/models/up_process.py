@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
-from models.demo_process import free_port
+from models.ports import free_port
 
 
 class Up:

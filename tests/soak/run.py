@@ -13,7 +13,7 @@ from urllib.request import urlopen
 
 import yaml
 from crash.world import Service, wait_until
-from models.demo_process import free_port
+from models.ports import free_port
 
 HOUR_S = 3_600.0
 DAY_S = 24 * HOUR_S

@@ -3,13 +3,13 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from models.ports import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -23,12 +23,8 @@ def _opensqt(folder: Path, *arguments: str, typed: str = "") -> subprocess.Compl
 
 
 def _free_ports() -> dict[str, str]:
-    found = {}
-    for key in ("CONNECTOR__GRPC__PORT", "ENGINE__GRPC__PORT", "LIVE_SERVER__PORT"):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            found[f"OPENSQT_{key}"] = str(probe.getsockname()[1])
-    return found
+    keys = ("CONNECTOR__GRPC__PORT", "ENGINE__GRPC__PORT", "LIVE_SERVER__PORT")
+    return {f"OPENSQT_{key}": str(free_port()) for key in keys}
 
 
 def _json(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:

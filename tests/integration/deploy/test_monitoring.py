@@ -10,7 +10,7 @@ from urllib.request import urlopen
 
 import pytest
 import yaml
-from models.demo_process import free_port
+from models.ports import free_port
 from models.up_process import Up, running_up
 from prometheus_client.parser import text_string_to_metric_families
 

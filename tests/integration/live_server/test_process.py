@@ -13,14 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from models.ports import free_port
 
 pytestmark = pytest.mark.slow
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def write_config(tmp_path: Path, port: int, extra: str = "") -> Path:

@@ -1,5 +1,6 @@
 """A probe service with one method of each kind behind the real server builder, and certificates made on the spot."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -80,11 +81,19 @@ class Probe:
         )
 
 
-async def call_probe(channel: grpc.aio.Channel, kind: str, payload: bytes = b"x", timeout_s: float = 5) -> list[bytes]:
-    """Call one method of the probe and return what it answered."""
+async def call_probe(
+    channel: grpc.aio.Channel, kind: str, payload: bytes = b"x", timeout_s: float = 5, *, is_silent: bool = False
+) -> list[bytes]:
+    """Call one method of the probe and return what it answered.
+
+    A client that is silent sends nothing on the streams it opens: one that writes into a call that was refused already
+    is told an internal error of its own gRPC instead of the server's answer.
+    """
     method = f"/{PROBE}/{kind}"
 
     async def requests() -> AsyncIterator[bytes]:
+        if is_silent:
+            await asyncio.Event().wait()
         yield payload
 
     if kind == "UnaryUnary":

@@ -1,10 +1,10 @@
 """What servers count about the calls they answer, and that Prometheus can read it."""
 
-import socket
 from urllib.request import urlopen
 
 import grpc
 import pytest
+from models.ports import free_port
 
 from opensqt.domain.errors import ErrorReason, StateError
 from opensqt.runtime.config import ConfigError, GrpcClientConfig, GrpcServerConfig, MetricsConfig
@@ -36,9 +36,7 @@ async def test_calls_are_counted_by_method_and_status(serve_probe, probe_call):
 
 
 def test_prometheus_reads_them_over_http():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     stop = start_metrics_server(MetricsConfig(port=port))
     try:
         with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as reply:

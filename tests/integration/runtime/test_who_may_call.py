@@ -23,7 +23,7 @@ TRADE_ONLY = {f"/test.Probe/{kind}": "trade" for kind in KINDS}
 
 async def refused(probe_call, channel, kind="UnaryUnary"):
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await probe_call(channel, kind)
+        await probe_call(channel, kind, is_silent=True)
     return caught.value
 
 
