@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from random import SystemRandom
 from typing import Any
 
 import orjson
@@ -234,11 +236,8 @@ def environment() -> dict[str, str]:
 
 def free_port() -> int:
     """Return a port below those that the system gives outgoing connections, which could take it before we listen."""
-    import random
-    import socket
-
     for _ in range(200):
-        port = random.SystemRandom().randrange(15_000, 32_000)
+        port = SystemRandom().randrange(15_000, 32_000)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port

@@ -7,6 +7,7 @@ upward, batches, wrong revisions, streams opened and dropped, several engines wi
 import asyncio
 import contextlib
 from collections import Counter
+from collections.abc import AsyncIterator
 from random import Random
 from typing import Any
 
@@ -66,11 +67,7 @@ class BrokenEngine:
 
     async def grow(self) -> None:
         """Try to make one resting order larger and larger by small amendments."""
-        async with grpc.aio.insecure_channel(self._address) as channel:
-            self._stub = exchange_pb2_grpc.ExchangeServiceStub(channel)
-            await self._look()
-            await self._call("CancelAllOrders", exchange_pb2.CancelAllOrdersRequest(symbol=SYMBOL))
-            await asyncio.sleep(1.5)
+        async with self._alone():
             price_ticks = int(self._mark_ticks * 1.01)
             place = resources_pb2.PlaceOrderRequest(
                 symbol=SYMBOL, side=_SELL, type=types_pb2.ORDER_TYPE_LIMIT, time_in_force=1, client_order_id="grows"
@@ -84,11 +81,7 @@ class BrokenEngine:
 
     async def turn(self) -> None:
         """Try to open on the room that a position the other way seems to make, and then close that position."""
-        async with grpc.aio.insecure_channel(self._address) as channel:
-            self._stub = exchange_pb2_grpc.ExchangeServiceStub(channel)
-            await self._look()
-            await self._call("CancelAllOrders", exchange_pb2.CancelAllOrdersRequest(symbol=SYMBOL))
-            await asyncio.sleep(1.5)
+        async with self._alone():
             for _ in range(20):  # whatever the position is, it gets as short as the cap allows
                 await self._call("PlaceOrder", self._market_message(_SELL, lots=5))
                 await asyncio.sleep(0.1)
@@ -103,11 +96,7 @@ class BrokenEngine:
 
     async def crowd(self) -> None:
         """Try to let more orders rest than may: small ones, apart in time, on the side that has room and the other."""
-        async with grpc.aio.insecure_channel(self._address) as channel:
-            self._stub = exchange_pb2_grpc.ExchangeServiceStub(channel)
-            await self._look()
-            await self._call("CancelAllOrders", exchange_pb2.CancelAllOrdersRequest(symbol=SYMBOL))
-            await asyncio.sleep(1.5)
+        async with self._alone():
             for side, away in ((_BUY, 0.9975), (_SELL, 1.0025)):
                 for _ in range(CAPPED_ORDERS):
                     order = self._market_message(side, lots=2)
@@ -115,6 +104,16 @@ class BrokenEngine:
                     order.price.value = f"{int(self._mark_ticks * away) * TICK:.1f}"
                     await self._call("PlaceOrder", order)
                     await asyncio.sleep(0.05)
+
+    @contextlib.asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """Be connected, with the mark known, no order left and the rate's second over."""
+        async with grpc.aio.insecure_channel(self._address) as channel:
+            self._stub = exchange_pb2_grpc.ExchangeServiceStub(channel)
+            await self._look()
+            await self._call("CancelAllOrders", exchange_pb2.CancelAllOrdersRequest(symbol=SYMBOL))
+            await asyncio.sleep(1.5)
+            yield
 
     # ---- ways
 

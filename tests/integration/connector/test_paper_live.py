@@ -103,7 +103,7 @@ async def test_f01_market_stream_that_drops_stops_matching_until_the_book_is_val
             await rig.client.call("PlaceOrder", await (await rig.maker()).market(types_pb2.ORDER_SIDE_BUY))
         assert raised.value.reason in (ErrorReason.VENUE_UNAVAILABLE, ErrorReason.FEED_STALE)
         await until(lambda: rig.core.is_serving)
-        assert rig.validity is BookValidity.VALID
+        await until(lambda: rig.validity is BookValidity.VALID)
         placed = await rig.place()
         assert rig.state(placed.client_order_id) is OrderState.LIVE
 
@@ -152,6 +152,7 @@ async def test_changed_limits_are_taken_and_orders_go_on(tmp_path: Path) -> None
         await until(lambda: rig.core.mirror.instruments[SYMBOL].min_notional == 200)
         placed = await placed_when_the_book_is_back(rig)
         assert rig.state(placed.client_order_id) is OrderState.LIVE
+        await until(lambda: rig.validity is BookValidity.VALID)
 
 
 async def placed_when_the_book_is_back(rig: Rig) -> Any:
