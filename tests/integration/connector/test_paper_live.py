@@ -103,7 +103,7 @@ async def test_f01_market_stream_that_drops_stops_matching_until_the_book_is_val
             await rig.client.call("PlaceOrder", await (await rig.maker()).market(types_pb2.ORDER_SIDE_BUY))
         assert raised.value.reason in (ErrorReason.VENUE_UNAVAILABLE, ErrorReason.FEED_STALE)
         await until(lambda: rig.core.is_serving)
-        await until(lambda: rig.validity is BookValidity.VALID)
+        assert rig.validity is BookValidity.VALID
         placed = await rig.place()
         assert rig.state(placed.client_order_id) is OrderState.LIVE
 
