@@ -4,13 +4,11 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from random import SystemRandom
 from typing import Any
 
 import orjson
@@ -18,6 +16,10 @@ import yaml
 
 from opensqt.cli.probe import grpc_probe
 from opensqt.runtime.config import GrpcClientConfig
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "tests"))
+
+from models.ports import free_port
 
 HERE = Path(__file__).resolve().parent
 READY_S = 30.0
@@ -232,16 +234,6 @@ def client(socket: Path) -> GrpcClientConfig:
 
 def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("OPENSQT_")}
-
-
-def free_port() -> int:
-    """Return a port below those that the system gives outgoing connections, which could take it before we listen."""
-    for _ in range(200):
-        port = SystemRandom().randrange(15_000, 32_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("no port is free")
 
 
 @contextlib.contextmanager

@@ -8,7 +8,9 @@ from typing import Any
 
 import opensqt.runtime  # noqa: F401  sets gRPC's environment before it is imported
 
-from stack import EXCHANGE, PROGRAMS, VenueProcess, client, connector_section, free_port, start_service, stop, wait_for  # isort: skip
+from stack import EXCHANGE, PROGRAMS, VenueProcess, client, connector_section, start_service, stop, wait_for  # isort: skip
+
+from models.ports import free_port
 
 from opensqt.proto import trade_pb2
 
