@@ -14,14 +14,14 @@ LOWEST, HIGHEST = 15_000, 32_000
 LANES = 16
 
 
-def _shuffled() -> list[int]:
+def shuffled() -> list[int]:
     lane = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % LANES
     ports = list(range(LOWEST + lane, HIGHEST, LANES))
     SystemRandom().shuffle(ports)
     return ports
 
 
-_untried = _shuffled()
+_untried = shuffled()
 
 
 def free_port() -> int:
