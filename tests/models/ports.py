@@ -15,6 +15,7 @@ LANES = 16
 
 
 def shuffled() -> list[int]:
+    """Return all ports of this lane, in an order of this process alone."""
     lane = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % LANES
     ports = list(range(LOWEST + lane, HIGHEST, LANES))
     SystemRandom().shuffle(ports)
